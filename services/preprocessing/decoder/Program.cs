@@ -1,0 +1,1 @@
+Console.Error.WriteLine("decoder"); return 2;
