@@ -1,0 +1,236 @@
+using System.Data.Common;
+using System.Text.Json;
+using Dapper;
+using Palimpsest.Contracts;
+
+namespace Palimpsest.Hosting;
+
+/// <summary><see cref="IAnalysisStore"/> over <see cref="PlatformDatabase"/>.</summary>
+internal sealed class AnalysisStore(PlatformDatabase database, OutboxStore outbox, IAnalysisSignals signals) : IAnalysisStore
+{
+    private const string Columns = """
+        id AS "Id", tenant AS "Tenant", version AS "Version", status AS "Status", stage AS "Stage", stage_since AS "StageSince", stage_attempts AS "StageAttempts",
+        stage_due AS "StageDue", created_at AS "CreatedAt", started_at AS "StartedAt", completed_at AS "CompletedAt", erased_at AS "ErasedAt", expires_at AS "ExpiresAt",
+        request AS "Request", findings AS "Findings"
+        """;
+
+    private const string Insert = """
+        INSERT INTO analyses (id, tenant, version, status, stage, stage_since, stage_attempts, stage_due, created_at, started_at, completed_at, erased_at, expires_at,
+                              verdict, score, kind, sha256, batch_id, batch_index, request, findings)
+        VALUES (@Id, @Tenant, @Version, @Status, @Stage, @StageSince, @StageAttempts, @StageDue, @CreatedAt, @StartedAt, @CompletedAt, @ErasedAt, @ExpiresAt,
+                @Verdict, @Score, @Kind, @Sha256, @BatchId, @BatchIndex, @Request, @Findings)
+        """;
+
+    private const string Update = """
+        UPDATE analyses SET version = @Version + 1, status = @Status, stage = @Stage, stage_since = @StageSince, stage_attempts = @StageAttempts, stage_due = @StageDue,
+            started_at = @StartedAt, completed_at = @CompletedAt, erased_at = @ErasedAt, expires_at = @ExpiresAt, verdict = @Verdict, score = @Score, kind = @Kind,
+            request = @Request, findings = @Findings
+        WHERE id = @Id AND version = @Version
+        """;
+
+    public async Task InsertAsync(IReadOnlyCollection<AnalysisRecord> records, IReadOnlyCollection<OutboxMessage> messages, Func<DbTransaction, Task>? also, CancellationToken cancellationToken)
+    {
+        await database.InTransactionAsync(
+            async t =>
+            {
+                await t.Connection!.ExecuteAsync(new CommandDefinition(Insert, records.Select(Row.From), t, cancellationToken: cancellationToken));
+                await outbox.AddAsync(t, messages, cancellationToken);
+                if (also is not null)
+                {
+                    await also(t);
+                }
+
+                return records.Count;
+            },
+            cancellationToken);
+        outbox.Wake();
+        foreach (var record in records)
+        {
+            signals.Publish(record.Id, record.Version);
+        }
+    }
+
+    public async Task<AnalysisRecord?> TrySaveAsync(AnalysisRecord record, IReadOnlyCollection<OutboxMessage> messages, Func<DbTransaction, Task>? also, CancellationToken cancellationToken)
+    {
+        bool saved = await database.InTransactionAsync(
+            async t =>
+            {
+                int touched = await t.Connection!.ExecuteAsync(new CommandDefinition(Update, Row.From(record), t, cancellationToken: cancellationToken));
+                if (touched == 0)
+                {
+                    return false;
+                }
+
+                await outbox.AddAsync(t, messages, cancellationToken);
+                if (also is not null)
+                {
+                    await also(t);
+                }
+
+                return true;
+            },
+            cancellationToken);
+        if (!saved)
+        {
+            return null;
+        }
+
+        if (messages.Count > 0)
+        {
+            outbox.Wake();
+        }
+
+        signals.Publish(record.Id, record.Version + 1);
+        return record with { Version = record.Version + 1 };
+    }
+
+    public async Task<AnalysisRecord?> FindAsync(string tenant, string id, CancellationToken cancellationToken) =>
+        (await database.QueryFirstAsync<Row>($"SELECT {Columns} FROM analyses WHERE id = @id AND tenant = @tenant", new { id, tenant }, cancellationToken))?.Open();
+
+    public async Task<AnalysisRecord?> LoadAsync(string id, CancellationToken cancellationToken) =>
+        (await database.QueryFirstAsync<Row>($"SELECT {Columns} FROM analyses WHERE id = @id", new { id }, cancellationToken))?.Open();
+
+    public Task<IReadOnlyList<AnalysisRecord>> DueAsync(DateTimeOffset due, int limit, CancellationToken cancellationToken) => ReadAsync(
+        $"SELECT {Columns} FROM analyses WHERE stage_due IS NOT NULL AND stage_due <= @due ORDER BY stage_due LIMIT @limit",
+        new { due = due.ToUnixTimeMilliseconds(), limit }, cancellationToken);
+
+    public Task<IReadOnlyList<AnalysisRecord>> ExpiredAsync(DateTimeOffset now, int limit, CancellationToken cancellationToken) => ReadAsync(
+        $"SELECT {Columns} FROM analyses WHERE erased_at IS NULL AND expires_at <= @now AND stage_due IS NULL ORDER BY expires_at LIMIT @limit",
+        new { now = now.ToUnixTimeMilliseconds(), limit }, cancellationToken);
+
+    public Task<IReadOnlyList<AnalysisRecord>> ListAsync(string tenant, AnalysisFilter filter, CancellationToken cancellationToken)
+    {
+        var where = new List<string> { "tenant = @tenant" };
+        if (filter.Status is not null)
+        {
+            where.Add("status = @status");
+        }
+
+        if (filter.Verdict is not null)
+        {
+            where.Add("verdict = @verdict");
+        }
+
+        if (filter.Sha256 is not null)
+        {
+            where.Add("sha256 = @sha256");
+        }
+
+        if (filter.After is not null)
+        {
+            where.Add("(created_at < @at OR (created_at = @at AND id < @after))");
+        }
+
+        return ReadAsync(
+            $"SELECT {Columns} FROM analyses WHERE {string.Join(" AND ", where)} ORDER BY created_at DESC, id DESC LIMIT @limit",
+            new
+            {
+                tenant, status = filter.Status, verdict = filter.Verdict, sha256 = filter.Sha256, limit = filter.Limit,
+                at = filter.After?.CreatedAt.ToUnixTimeMilliseconds() ?? 0, after = filter.After?.Id,
+            },
+            cancellationToken);
+    }
+
+    public Task<IReadOnlyList<AnalysisRecord>> BatchAsync(string tenant, string batchId, CancellationToken cancellationToken) => ReadAsync(
+        $"SELECT {Columns} FROM analyses WHERE batch_id = @batchId AND tenant = @tenant ORDER BY batch_index", new { batchId, tenant }, cancellationToken);
+
+    public Task<long> PendingAsync(CancellationToken cancellationToken) =>
+        database.QueryFirstAsync<long>("SELECT count(*) FROM analyses WHERE stage_due IS NOT NULL", null, cancellationToken);
+
+    private async Task<IReadOnlyList<AnalysisRecord>> ReadAsync(string sql, object parameters, CancellationToken cancellationToken) =>
+        [.. (await database.QueryAsync<Row>(sql, parameters, cancellationToken)).Select(r => r.Open())];
+
+    /// <summary>The row as Dapper sees it.</summary>
+    private sealed class Row
+    {
+        public string Id { get; set; } = "";
+
+        public string Tenant { get; set; } = "";
+
+        public long Version { get; set; }
+
+        public string Status { get; set; } = "";
+
+        public string Stage { get; set; } = "";
+
+        public long StageSince { get; set; }
+
+        public long StageAttempts { get; set; }
+
+        public long? StageDue { get; set; }
+
+        public long CreatedAt { get; set; }
+
+        public long? StartedAt { get; set; }
+
+        public long? CompletedAt { get; set; }
+
+        public long? ErasedAt { get; set; }
+
+        public long ExpiresAt { get; set; }
+
+        public string Request { get; set; } = "";
+
+        public string Findings { get; set; } = "";
+
+        public string? Verdict { get; set; }
+
+        public double? Score { get; set; }
+
+        public string? Kind { get; set; }
+
+        public string Sha256 { get; set; } = "";
+
+        public string? BatchId { get; set; }
+
+        public int? BatchIndex { get; set; }
+
+        public static Row From(AnalysisRecord r) => new()
+        {
+            Id = r.Id,
+            Tenant = r.Tenant,
+            Version = r.Version,
+            Status = r.Status,
+            Stage = r.Stage,
+            StageSince = r.StageSince.ToUnixTimeMilliseconds(),
+            StageAttempts = r.StageAttempts,
+            StageDue = r.StageDue?.ToUnixTimeMilliseconds(),
+            CreatedAt = r.CreatedAt.ToUnixTimeMilliseconds(),
+            StartedAt = r.StartedAt?.ToUnixTimeMilliseconds(),
+            CompletedAt = r.CompletedAt?.ToUnixTimeMilliseconds(),
+            ErasedAt = r.ErasedAt?.ToUnixTimeMilliseconds(),
+            ExpiresAt = r.ExpiresAt.ToUnixTimeMilliseconds(),
+            Request = JsonSerializer.Serialize(r.Request, PlatformJson.Options),
+            Findings = JsonSerializer.Serialize(r.Findings, PlatformJson.Options),
+            Verdict = r.Findings.Result?.Verdict,
+            Score = r.Findings.Result?.Score,
+            Kind = r.Findings.Result?.Kind,
+            Sha256 = r.Request.Sha256,
+            BatchId = r.Request.BatchId,
+            BatchIndex = r.Request.BatchIndex,
+        };
+
+        public AnalysisRecord Open() => new()
+        {
+            Id = Id,
+            Tenant = Tenant,
+            Version = (int)Version,
+            Status = Status,
+            Stage = Stage,
+            StageSince = At(StageSince),
+            StageAttempts = (int)StageAttempts,
+            StageDue = At(StageDue),
+            CreatedAt = At(CreatedAt),
+            StartedAt = At(StartedAt),
+            CompletedAt = At(CompletedAt),
+            ErasedAt = At(ErasedAt),
+            ExpiresAt = At(ExpiresAt),
+            Request = JsonSerializer.Deserialize<AnalysisRequest>(Request, PlatformJson.Options)!,
+            Findings = JsonSerializer.Deserialize<AnalysisFindings>(Findings, PlatformJson.Options)!,
+        };
+
+        private static DateTimeOffset At(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
+
+        private static DateTimeOffset? At(long? milliseconds) => milliseconds is { } value ? At(value) : null;
+    }
+}

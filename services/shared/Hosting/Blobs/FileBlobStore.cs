@@ -1,0 +1,159 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Palimpsest.Hosting;
+
+/// <summary>Blobs as files on a volume that every service mounts: written to a temporary name, then renamed.</summary>
+internal sealed partial class FileBlobStore : IBlobStore
+{
+    private const int CopyBuffer = 1 << 16;
+
+    // ENOSPC and EDQUOT, as IOException.HResult carries them on Linux.
+    private const int NoSpace = 28;
+    private const int QuotaExceeded = 122;
+
+    private readonly string root;
+    private readonly string temporary;
+
+    public FileBlobStore(PlatformSettings settings)
+    {
+        root = Path.Combine(settings.DataDirectory, "blobs");
+        temporary = Path.Combine(root, ".tmp");
+        Directory.CreateDirectory(temporary);
+    }
+
+    public string CreateTemporaryPath() => Path.Combine(temporary, Guid.NewGuid().ToString("n"));
+
+    public async Task<long> PutAsync(string key, Stream content, CancellationToken cancellationToken)
+    {
+        string path = CreateTemporaryPath();
+        try
+        {
+            long length;
+            await using (var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 0, FileOptions.Asynchronous))
+            {
+                await content.CopyToAsync(file, CopyBuffer, cancellationToken);
+                length = file.Length;
+                // What a 202 promised must survive a power cut, not only a killed process.
+                RandomAccess.FlushToDisk(file.SafeFileHandle);
+            }
+
+            Move(path, key);
+            return length;
+        }
+        catch (IOException e) when (e.HResult is NoSpace or QuotaExceeded)
+        {
+            throw new BlobStoreFullException("The blob volume is full.", e);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    public Task<long> PutFileAsync(string key, string path, CancellationToken cancellationToken)
+    {
+        long length = new FileInfo(path).Length;
+        Move(path, key);
+        return Task.FromResult(length);
+    }
+
+    public Task<Stream> OpenReadAsync(string key, CancellationToken cancellationToken) =>
+        Task.FromResult<Stream>(Existing(key, path => new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, CopyBuffer, FileOptions.Asynchronous)));
+
+    public Task<LocalBlob> OpenLocalAsync(string key, CancellationToken cancellationToken) =>
+        Task.FromResult(Existing(key, path => File.Exists(path) ? new LocalBlob(path, temporary: false) : throw new FileNotFoundException(null, path)));
+
+    public Task<bool> ExistsAsync(string key, CancellationToken cancellationToken) => Task.FromResult(File.Exists(Resolve(key)));
+
+    public async Task CopyAsync(string fromKey, string toKey, CancellationToken cancellationToken)
+    {
+        string target = Resolve(toKey);
+        Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+        if (Link(Resolve(fromKey), target) == 0 || File.Exists(target))
+        {
+            return;
+        }
+
+        await using var source = await OpenReadAsync(fromKey, cancellationToken);
+        await PutAsync(toKey, source, cancellationToken);
+    }
+
+    public Task DeleteAsync(string key, CancellationToken cancellationToken)
+    {
+        string path = Resolve(key);
+        if (File.Exists(path))
+        {
+            File.Delete(path);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public Task DeleteAnalysisAsync(string analysisId, CancellationToken cancellationToken)
+    {
+        string folder = Path.GetDirectoryName(Resolve(analysisId + "/x"))!;
+        if (Directory.Exists(folder))
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public async IAsyncEnumerable<string> AnalysesOlderThanAsync(DateTimeOffset before, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        foreach (string shard in Directory.EnumerateDirectories(root).Where(d => !d.EndsWith(".tmp", StringComparison.Ordinal)))
+        {
+            foreach (string folder in Directory.EnumerateDirectories(shard))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                if (Directory.GetLastWriteTimeUtc(folder) < before.UtcDateTime)
+                {
+                    yield return Path.GetFileName(folder);
+                }
+            }
+
+            await Task.Yield();
+        }
+    }
+
+    private static T Existing<T>(string path, Func<string, T> open, string key)
+    {
+        try
+        {
+            return open(path);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new BlobNotFoundException(key);
+        }
+    }
+
+    private T Existing<T>(string key, Func<string, T> open) => Existing(Resolve(key), open, key);
+
+    private void Move(string path, string key)
+    {
+        string target = Resolve(key);
+        Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+        File.Move(path, target, overwrite: true);
+    }
+
+    /// <summary>{root}/{last two characters of the id}/{id}/{name}: UUIDv7 ids share their first characters, so the tail spreads them.</summary>
+    private string Resolve(string key)
+    {
+        int slash = key.IndexOf('/', StringComparison.Ordinal);
+        if (slash < 3 || slash == key.Length - 1 || key.AsSpan(slash + 1).ContainsAnyExcept(NameCharacters) || key.AsSpan(0, slash).ContainsAnyExcept(NameCharacters))
+        {
+            throw new ArgumentException($"'{key}' is not a blob key.", nameof(key));
+        }
+
+        return Path.Combine(root, key[(slash - 2)..slash], key[..slash], key[(slash + 1)..]);
+    }
+
+    private static readonly System.Buffers.SearchValues<char> NameCharacters =
+        System.Buffers.SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+
+    [LibraryImport("libc", EntryPoint = "link", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Link(string existing, string created);
+}

@@ -1,0 +1,46 @@
+using System.Net.Sockets;
+using MassTransit;
+using Npgsql;
+
+namespace Palimpsest.Hosting;
+
+/// <summary>What every receive endpoint has in common: quorum queue, dead-lettering after five deliveries, three short retries of transient errors.</summary>
+public static class PlatformEndpoint
+{
+    /// <summary>Deliveries after which the broker gives a message up to the dead-letter queue.</summary>
+    public const int DeliveryLimit = 5;
+
+    /// <summary>Applies the common settings; call from a consumer definition.</summary>
+    /// <param name="endpoint">The endpoint.</param>
+    /// <param name="prefetch">Messages taken ahead.</param>
+    /// <param name="command">True for command queues: they do not bind to the message's exchange, or each localizer would get the other's commands.</param>
+    public static void UsePlatformDefaults(this IReceiveEndpointConfigurator endpoint, int prefetch, bool command)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        endpoint.PrefetchCount = prefetch;
+        endpoint.ConfigureConsumeTopology = !command;
+        if (endpoint is IRabbitMqReceiveEndpointConfigurator rabbit)
+        {
+            rabbit.SetQuorumQueue();
+            rabbit.SetQueueArgument("x-delivery-limit", DeliveryLimit);
+            rabbit.SetQueueArgument("x-dead-letter-exchange", Queues.DeadLetter);
+            rabbit.SetQueueArgument("x-dead-letter-strategy", "at-least-once");
+            rabbit.SetQueueArgument("x-overflow", "reject-publish");
+        }
+
+        endpoint.UseMessageRetry(retry =>
+        {
+            retry.Handle<Exception>(IsTransient);
+            retry.Exponential(3, TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(300));
+        });
+    }
+
+    private static bool IsTransient(Exception e) => e switch
+    {
+        NpgsqlException { IsTransient: true } => true,
+        TimeoutException or SocketException => true,
+        BlobNotFoundException => false,
+        IOException => true,
+        _ => e.InnerException is not null && IsTransient(e.InnerException),
+    };
+}

@@ -1,0 +1,70 @@
+using StackExchange.Redis;
+
+namespace Palimpsest.Hosting;
+
+/// <summary>The distributed cache.</summary>
+internal sealed class RedisPlatformCache(RedisConnection redis) : IPlatformCache
+{
+    private const string Prefix = "palimpsest:";
+
+    public bool IsAvailable => redis.IsConnected;
+
+    public Task<string?> GetAsync(string key, CancellationToken cancellationToken) =>
+        redis.TryAsync<string?>(async db => await db.StringGetAsync(Prefix + key), null);
+
+    public Task SetAsync(string key, string value, TimeSpan lifetime, CancellationToken cancellationToken) =>
+        redis.TryAsync(db => db.StringSetAsync(Prefix + key, value, lifetime), false);
+
+    public Task RemoveAsync(string key, CancellationToken cancellationToken) => redis.TryAsync(db => db.KeyDeleteAsync(Prefix + key), false);
+}
+
+/// <summary>Signals over Redis publish/subscribe; local waiters are served at once, others through the channel.</summary>
+internal sealed class RedisSignals(RedisConnection redis) : IAnalysisSignals
+{
+    private const string ChannelName = "palimpsest:analyses";
+
+    private readonly LocalSignals local = new();
+    private int subscribed;
+
+    public void Publish(string analysisId, int version)
+    {
+        local.Publish(analysisId, version);
+        _ = redis.TryAsync(db => db.PublishAsync(ChannelName, $"{analysisId}:{version}", CommandFlags.FireAndForget), 0L);
+    }
+
+    public AnalysisSubscription Subscribe(string analysisId)
+    {
+        if (Interlocked.Exchange(ref subscribed, 1) == 0)
+        {
+            _ = ListenAsync();
+        }
+
+        return local.Subscribe(analysisId);
+    }
+
+    private async Task ListenAsync()
+    {
+        bool listening = await redis.TryAsync(
+            async _ =>
+            {
+                var multiplexer = await redis.GetAsync();
+                await multiplexer.GetSubscriber().SubscribeAsync(ChannelName, (_, value) => Relay(value!));
+                return true;
+            },
+            false);
+        if (!listening)
+        {
+            // The next waiter tries again; until then the database is looked at every second.
+            Interlocked.Exchange(ref subscribed, 0);
+        }
+    }
+
+    private void Relay(string text)
+    {
+        int colon = text.LastIndexOf(':');
+        if (colon > 0 && int.TryParse(text.AsSpan(colon + 1), out int version))
+        {
+            local.Publish(text[..colon], version);
+        }
+    }
+}

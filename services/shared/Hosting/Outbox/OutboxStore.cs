@@ -1,0 +1,83 @@
+using System.Data.Common;
+using Dapper;
+
+namespace Palimpsest.Hosting;
+
+/// <summary>The outbox table.</summary>
+public sealed class OutboxStore(PlatformDatabase database, TimeProvider time) : IDisposable
+{
+    /// <summary>How long a dispatcher may take before another one sends the row as well.</summary>
+    private static readonly TimeSpan Claim = TimeSpan.FromSeconds(30);
+
+    private readonly SemaphoreSlim wake = new(0, 1);
+
+    /// <summary>Adds rows within the caller's transaction. Call <see cref="Wake"/> after the commit.</summary>
+    public async Task AddAsync(DbTransaction transaction, IReadOnlyCollection<OutboxMessage> messages, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(transaction);
+        ArgumentNullException.ThrowIfNull(messages);
+        if (messages.Count == 0)
+        {
+            return;
+        }
+
+        long now = time.GetUtcNow().ToUnixTimeMilliseconds();
+        var rows = messages.Select(m => new { m.Id, m.AnalysisId, m.Destination, m.Type, m.Body, m.Traceparent, now });
+        await transaction.Connection!.ExecuteAsync(new CommandDefinition(
+            "INSERT INTO outbox (id, analysis_id, destination, type, body, traceparent, created_at) VALUES (@Id, @AnalysisId, @Destination, @Type, @Body, @Traceparent, @now)",
+            rows, transaction, cancellationToken: cancellationToken));
+    }
+
+    /// <summary>Tells the dispatcher of this process that something was committed.</summary>
+    public void Wake()
+    {
+        try
+        {
+            wake.Release();
+        }
+        catch (SemaphoreFullException)
+        {
+            // It is awake already.
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => wake.Dispose();
+
+    /// <summary>Waits for <see cref="Wake"/>, or for the poll interval (rows of processes that died).</summary>
+    internal Task WaitAsync(TimeSpan poll, CancellationToken cancellationToken) => wake.WaitAsync(poll, cancellationToken);
+
+    /// <summary>Takes the oldest unclaimed rows for a while.</summary>
+    internal async Task<IReadOnlyList<OutboxMessage>> ClaimAsync(int limit, CancellationToken cancellationToken)
+    {
+        long now = time.GetUtcNow().ToUnixTimeMilliseconds(), until = now + (long)Claim.TotalMilliseconds;
+        string skip = database.IsPostgres ? "FOR UPDATE SKIP LOCKED" : "";
+        string sql = $"""
+            UPDATE outbox SET claimed_until = @until
+            WHERE id IN (SELECT id FROM outbox WHERE claimed_until < @now ORDER BY id LIMIT @limit {skip})
+            RETURNING id AS "Id", analysis_id AS "AnalysisId", destination AS "Destination", type AS "Type", body AS "Body", traceparent AS "Traceparent"
+            """;
+        var rows = await database.InTransactionAsync(
+            async t => (await t.Connection!.QueryAsync<OutboxMessage>(new CommandDefinition(sql, new { now, until, limit }, t, cancellationToken: cancellationToken))).AsList(), cancellationToken);
+        rows.Sort((a, b) => string.CompareOrdinal(a.Id, b.Id));
+        return rows;
+    }
+
+    /// <summary>Removes rows the broker confirmed.</summary>
+    internal Task RemoveAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken) =>
+        database.ExecuteAsync($"DELETE FROM outbox WHERE {In("id")}", new { ids = Array(ids) }, cancellationToken);
+
+    /// <summary>Gives rows back for the next round.</summary>
+    internal Task ReleaseAsync(IReadOnlyCollection<string> ids, TimeSpan after, CancellationToken cancellationToken) =>
+        database.ExecuteAsync(
+            $"UPDATE outbox SET claimed_until = @due WHERE {In("id")}",
+            new { ids = Array(ids), due = (time.GetUtcNow() + after).ToUnixTimeMilliseconds() }, cancellationToken);
+
+    /// <summary>Rows waiting; the intake refuses above a limit.</summary>
+    public Task<long> CountAsync(CancellationToken cancellationToken) => database.QueryFirstAsync<long>("SELECT count(*) FROM outbox", null, cancellationToken);
+
+    // Dapper expands "IN @ids" itself; PostgreSQL takes the array as it is.
+    private string In(string column) => database.IsPostgres ? $"{column} = ANY(@ids)" : $"{column} IN @ids";
+
+    private static string[] Array(IReadOnlyCollection<string> ids) => [.. ids];
+}
