@@ -1,0 +1,252 @@
+"""Trains the deepfake localizer on faces.py's samples. Resumable; the learning rate follows the time trained, not a step count.
+
+    python3 training/train_faces.py --data DATA --blazeface FACE.onnx --out runs/deepfake --minutes 120
+    python3 training/train_faces.py ... --check SWAPS       # the frozen swaps and the validation faces, no training
+
+Writes OUT/last.pt (weights, averaged weights, optimiser, time), OUT/log.jsonl. bf16 autocast on the CPU, fp16 AMP on CUDA.
+"""
+import argparse, json, os, time
+import cv2
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+import faces as faces_
+
+SRM = torch.tensor([
+    [[0, 0, 0, 0, 0], [0, -1, 2, -1, 0], [0, 2, -4, 2, 0], [0, -1, 2, -1, 0], [0, 0, 0, 0, 0]],
+    [[-1, 2, -2, 2, -1], [2, -6, 8, -6, 2], [-2, 8, -12, 8, -2], [2, -6, 8, -6, 2], [-1, 2, -2, 2, -1]],
+    [[0, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 1, -2, 1, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]]]).float() / torch.tensor([4.0, 12.0, 2.0])[:, None, None]
+
+
+class HighPass(nn.Module):
+    """Residuals of the picture: three fixed SRM filters per channel and learned zero-sum filters (Bayar's idea, kept by subtracting
+    the mean, which never divides by a small sum). Always fp32: bf16 has fewer digits than the residuals have."""
+
+    def __init__(self, learned=6):
+        super().__init__()
+        fixed = torch.zeros(9, 3, 5, 5)
+        for c in range(3):
+            fixed[3 * c:3 * c + 3, c] = SRM
+        self.register_buffer("fixed", fixed)
+        self.weight = nn.Parameter(torch.randn(learned, 3, 5, 5) * 0.1)
+
+    def forward(self, x):
+        w = 16 * torch.cat([self.fixed, self.weight - self.weight.mean((1, 2, 3), keepdim=True)])
+        y = F.conv2d(x, w, padding=2)
+        return torch.clamp(y.bfloat16() if self.training else y, -2, 2)
+
+
+def conv(i, o, k=3, stride=1, dilation=1):
+    return nn.Sequential(nn.Conv2d(i, o, k, stride, dilation * (k // 2), dilation, bias=False), nn.BatchNorm2d(o))
+
+
+class Block(nn.Module):
+    def __init__(self, i, o, stride=1, dilation=1):
+        super().__init__()
+        self.a, self.b = conv(i, o, 3, stride, dilation), conv(o, o, 3, 1, dilation)
+        self.skip = nn.Identity() if i == o and stride == 1 else conv(i, o, 1, stride)
+
+    def forward(self, x):
+        return F.relu(self.skip(x) + self.b(F.relu(self.a(x))))
+
+
+class FaceNet(nn.Module):
+    """pixels N x 3 x 256 x 256 in 0..1 -> mask logits N x 1 x 64 x 64, image logit N x 1, class-activation map N x 1 x 16 x 16 (>= 0).
+    The detection head is linear on globally pooled features, so its map is exact: the logit is the mean of the signed map."""
+
+    def __init__(self, w=32):
+        super().__init__()
+        self.highpass = HighPass()
+        self.rgb, self.residual = conv(3, w, 3, 2), conv(15, w, 3, 2)
+        self.s1 = Block(w, w)                                                                 # 1/2
+        self.s2 = nn.Sequential(Block(w, 2 * w, 2), Block(2 * w, 2 * w))                      # 1/4
+        self.s3 = nn.Sequential(Block(2 * w, 4 * w, 2), Block(4 * w, 4 * w))                  # 1/8
+        self.s4 = nn.Sequential(Block(4 * w, 6 * w, 2), Block(6 * w, 6 * w, 1, 2))            # 1/16
+        self.context = nn.Conv2d(6 * w, 6 * w, 1)
+        self.l4, self.l3, self.l2 = conv(6 * w, 3 * w, 1), conv(4 * w, 3 * w, 1), conv(2 * w, 2 * w, 1)
+        self.d3, self.d2 = conv(3 * w, 2 * w), conv(2 * w, 2 * w)
+        self.mask = nn.Conv2d(2 * w, 1, 3, padding=1)
+        self.score = nn.Conv2d(6 * w, 1, 1)
+
+    def forward(self, x):
+        with torch.autocast(x.device.type, enabled=False):
+            residual = self.highpass(x.float())
+        x = F.relu(self.rgb((x - 0.45) * 4) + self.residual(residual))
+        f2 = self.s2(self.s1(x))
+        f3 = self.s3(f2)
+        f4 = self.s4(f3)
+        f4 = F.relu(f4 + self.context(f4.mean((2, 3), keepdim=True)))
+        up = lambda t: F.interpolate(t, scale_factor=2, mode="nearest")
+        y = F.relu(self.d3(up(self.l4(f4)) + self.l3(f3)))
+        y = F.relu(self.d2(up(y) + self.l2(f2)))
+        signed = self.score(f4).float()
+        return self.mask(y).float(), signed.mean((2, 3)), F.relu(signed)
+
+
+def losses(mask, logit, truth, label):
+    """Pixel cross-entropy, Dice on the forged, image cross-entropy. Hard truth: more than half of the pixel replaced."""
+    pixel = F.binary_cross_entropy_with_logits(mask, truth)
+    p, on = torch.sigmoid(mask).flatten(1), label[:, 0] > 0.5
+    t = truth.flatten(1)
+    dice = 1 - (2 * (p * t).sum(1) + 1) / (p.sum(1) + t.sum(1) + 1)
+    image = F.binary_cross_entropy_with_logits(logit, label)
+    return pixel + 0.5 * (dice * on).sum() / on.sum().clamp(min=1) + 0.5 * image, pixel, dice[on].mean(), image
+
+
+class Stream(torch.utils.data.IterableDataset):
+    def __init__(self, faces, seed, batch):
+        self.source, self.seed, self.batch = faces_.Faces(faces), seed, batch
+
+    def __iter__(self):
+        cv2.setNumThreads(1)
+        worker = torch.utils.data.get_worker_info()
+        r, pool = np.random.default_rng([self.seed, worker.id if worker else 0]), []
+        while True:
+            while len(pool) < self.batch:
+                pool += self.source.draw(r)
+            took, pool = pool[:self.batch], pool[self.batch:]
+            x = torch.from_numpy(np.stack([t[0] for t in took])).permute(0, 3, 1, 2)
+            t = torch.from_numpy(np.stack([cv2.resize(t[1], (64, 64), interpolation=cv2.INTER_AREA) for t in took])[:, None])
+            yield x, (t > 0.5).float(), torch.tensor([[t[2]] for t in took])
+
+
+def predict(net, images, device="cpu"):
+    """Mask probabilities at 256 x 256 and image probabilities of uint8 crops."""
+    masks, scores = [], []
+    net.eval()
+    with torch.no_grad():
+        for i in range(0, len(images), 16):
+            x = torch.from_numpy(np.stack(images[i:i + 16])).permute(0, 3, 1, 2).to(device).float() / 255
+            m, s, _ = net(x)
+            masks += [cv2.resize(p, (faces_.SIZE,) * 2) for p in torch.sigmoid(m)[:, 0].cpu().numpy()]
+            scores += torch.sigmoid(s)[:, 0].tolist()
+    return masks, np.array(scores)
+
+
+def auc(negative, positive):
+    return float(np.mean((positive[:, None] > negative[None]) + 0.5 * (positive[:, None] == negative[None])))
+
+
+def f1(p, t):
+    return 2 * (p & t).sum() / max(1, p.sum() + t.sum())
+
+
+def validate(net, device, val, swaps):
+    """The figures of the card, in the served geometry: frozen swaps, synthetic faces, false alarms; plain and after JPEG 75."""
+    out, r = {}, np.random.default_rng(0)
+    for name, fate in (("", lambda x: x), ("_jpeg75", lambda x: faces_.jpeg(x, 75))):
+        s = {}
+        for kind in ("real", "other", "fake"):
+            group = [f for f in val if f["fake"] == (kind == "fake") and (f["dataset"] == "faces") == (kind != "other")]
+            images = [faces_.view(fate(f["image"]), np.zeros(f["image"].shape[:2], np.float32), f, r, jitter=False)[0] for f in group]
+            masks, s[kind] = predict(net, images, device)
+            out[kind + "_mask_area" + name] = float(np.mean([(m > 0.5).mean() for m in masks]))
+        out["synthetic_auc" + name] = auc(s["real"], s["fake"])
+        t = float(np.quantile(s["real"], 0.95))
+        out["threshold_5pc" + name] = t
+        out["false_alarms_at_half" + name] = float((s["real"] > 0.5).mean())
+        out["false_alarms_other_at_half" + name] = float((s["other"] > 0.5).mean())
+        out["synthetic_found" + name] = float((s["fake"] > t).mean())
+        for kind in ("self", "cross"):
+            group = [x for x in swaps if x["kind"] == kind]
+            views = [faces_.view(fate(x["image"]), x["mask"], x, r, jitter=False) for x in group]
+            masks, score = predict(net, [v[0] for v in views], device)
+            out[kind + "_f1" + name] = float(np.mean([f1(m > 0.5, v[1] > 0.5) for m, v in zip(masks, views)]))
+            out[kind + "_auc" + name] = auc(s["real"], score)
+            out[kind + "_found" + name] = float((score > t).mean())
+    return {k: round(v, 4) for k, v in out.items()}
+
+
+def load_swaps(folder, blazeface):
+    import csv
+    find, out = faces_.BlazeFace(blazeface), []
+    for row in csv.DictReader(open(os.path.join(folder, "manifest.csv"))):
+        if row["label"] != "1":
+            continue
+        image = faces_.read(os.path.join(folder, row["image"]))
+        mask = cv2.imread(os.path.join(folder, row["mask"]), 0).astype(np.float32) / 255
+        f = (find(image, 0.3) or [np.r_[1, 128, 151, 167, 167]])[0]
+        out.append(dict(image=image, mask=mask, box=np.float32([f[1], f[2], max(f[3:5])]), kind=row["kind"].split("_")[0]))
+    return out
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--data", required=True); p.add_argument("--blazeface", required=True); p.add_argument("--out", required=True)
+    p.add_argument("--minutes", type=float, default=120); p.add_argument("--batch", type=int, default=24); p.add_argument("--lr", type=float, default=2e-3)
+    p.add_argument("--width", type=int, default=32); p.add_argument("--threads", type=int, default=1); p.add_argument("--workers", type=int, default=1)
+    p.add_argument("--seed", type=int, default=0); p.add_argument("--swaps"); p.add_argument("--check", action="store_true")
+    p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu"); p.add_argument("--init", help="start from this checkpoint's averaged weights")
+    a = p.parse_args()
+    torch.set_num_threads(a.threads); cv2.setNumThreads(1); torch.manual_seed(a.seed); os.makedirs(a.out, exist_ok=True)
+    net, mean = (FaceNet(a.width).to(a.device, memory_format=torch.channels_last) for _ in (0, 1))
+    decay = [q for q in net.parameters() if q.ndim > 1]
+    opt = torch.optim.AdamW([{"params": decay, "weight_decay": 0.02}, {"params": [q for q in net.parameters() if q.ndim <= 1], "weight_decay": 0}], lr=a.lr)
+    scaler = torch.cuda.amp.GradScaler(enabled=a.device == "cuda")
+    path, step, spent = os.path.join(a.out, "last.pt"), 0, 0.0
+    if os.path.exists(path):
+        c = torch.load(path, map_location=a.device)
+        net.load_state_dict(c["net"]); mean.load_state_dict(c["mean"]); opt.load_state_dict(c["opt"]); step, spent = c["step"], c["spent"]
+    elif a.init:
+        net.load_state_dict(torch.load(a.init, map_location=a.device)["mean"]); mean.load_state_dict(net.state_dict())
+    val = faces_.load(a.data, "val", a.blazeface)
+    swaps = load_swaps(a.swaps, a.blazeface) if a.swaps else []
+    log = open(os.path.join(a.out, "log.jsonl"), "a")
+
+    def say(**row):
+        print(json.dumps(row), flush=True); log.write(json.dumps(row) + "\n"); log.flush()
+
+    def save():
+        torch.save(dict(net=net.state_dict(), mean=mean.state_dict(), opt=opt.state_dict(), step=step, spent=spent, width=a.width), path + ".new")
+        os.replace(path + ".new", path)
+
+    if a.check:
+        return say(step=step, minutes=round(spent / 60, 1), **validate(mean, a.device, val, swaps))
+    train = faces_.load(a.data, "train", a.blazeface)
+    say(faces=len(train), val=len(val), parameters=sum(q.numel() for q in net.parameters()), width=a.width, batch=a.batch, lr=a.lr, minutes=a.minutes)
+    stream = torch.utils.data.DataLoader(Stream(train, a.seed + step, a.batch), batch_size=None, num_workers=a.workers, prefetch_factor=4 if a.workers else 2)
+    clock = saved = told = judged = time.time()
+    sums = []
+    for x, t, y in stream:
+        now = time.time()
+        spent, clock = spent + min(now - clock, 30), now                     # a pause of the machine is not training time
+        k = min(1.0, spent / (a.minutes * 60))
+        lr = a.lr * min(1, (step + 1) / 200) * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * k)))
+        for g in opt.param_groups:
+            g["lr"] = lr
+        net.train()
+        x = x.to(a.device).float().div(255).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(a.device, dtype=torch.bfloat16 if a.device == "cpu" else torch.float16):
+            mask, logit, _ = net(x)
+        loss, pixel, dice, image = losses(mask, logit, t.to(a.device), y.to(a.device))
+        opt.zero_grad(set_to_none=True)
+        scaler.scale(loss).backward()
+        scaler.unscale_(opt)
+        norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
+        if torch.isfinite(norm):
+            scaler.step(opt)
+        scaler.update()
+        step += 1
+        m = min(0.998, step / (step + 20))
+        with torch.no_grad():
+            for q, v in zip(mean.state_dict().values(), net.state_dict().values()):
+                q.lerp_(v, 1 - m) if q.is_floating_point() else q.copy_(v)
+        sums.append([float(v) for v in (loss, pixel, dice, image)] + [float(((logit.cpu() > 0) == (y > 0.5)).float().mean()), float(norm)])
+        if now - told > 60:
+            s, told = np.nanmean(sums, 0), now
+            say(step=step, minutes=round(spent / 60, 1), lr=round(lr, 6), loss=round(s[0], 4), pixel=round(s[1], 4), dice=round(s[2], 4), image=round(s[3], 4),
+                accuracy=round(s[4], 4), norm=round(s[5], 2), images_per_second=round(len(sums) * a.batch / 60, 1))
+            sums = []
+        if now - saved > 180:
+            saved = now; save()
+        if now - judged > 900:
+            judged = now; say(step=step, minutes=round(spent / 60, 1), **validate(mean, a.device, val, swaps)); clock = time.time()
+        if k >= 1:
+            break
+    save()
+    say(step=step, minutes=round(spent / 60, 1), **validate(mean, a.device, val, swaps))
+
+
+if __name__ == "__main__":
+    main()
