@@ -1,0 +1,59 @@
+using Palimpsest.Hosting;
+
+namespace Palimpsest.Tests.Hosting;
+
+public sealed class FileBlobStoreTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("palimpsest-").FullName;
+    private readonly FileBlobStore store;
+
+    public FileBlobStoreTests() => store = new FileBlobStore(new PlatformSettings { ServiceName = "test", DataDirectory = folder, ModelsDirectory = folder });
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Fact]
+    public async Task What_was_put_is_read_back()
+    {
+        (await store.PutAsync("an_abc/upload", new MemoryStream([1, 2, 3]), default)).ShouldBe(3);
+        using var local = await store.OpenLocalAsync("an_abc/upload", default);
+        (await File.ReadAllBytesAsync(local.Path)).ShouldBe([1, 2, 3]);
+        (await store.ExistsAsync("an_abc/other", default)).ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task A_stream_that_breaks_leaves_nothing_behind()
+    {
+        await Should.ThrowAsync<IOException>(() => store.PutAsync("an_abc/upload", new BrokenStream(), default));
+        (await store.ExistsAsync("an_abc/upload", default)).ShouldBeFalse();
+        Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Erasing_one_analysis_leaves_its_copy()
+    {
+        await store.PutAsync("an_first/map", new MemoryStream([7]), default);
+        await store.CopyAsync("an_first/map", "an_second/map", default);
+        await store.DeleteAnalysisAsync("an_first", default);
+        await Should.ThrowAsync<BlobNotFoundException>(() => store.OpenReadAsync("an_first/map", default));
+        using var copy = await store.OpenLocalAsync("an_second/map", default);
+        (await File.ReadAllBytesAsync(copy.Path)).ShouldBe([7]);
+    }
+
+    [Theory]
+    [InlineData("../etc/passwd")]
+    [InlineData("an_1/../../x")]
+    [InlineData("an_1/a/b")]
+    [InlineData("an_1/")]
+    [InlineData("an_1")]
+    [InlineData("an_1/a b")]
+    [InlineData("an_1/..")]
+    public async Task A_key_that_is_not_an_analysis_and_a_name_is_refused(string key) =>
+        await Should.ThrowAsync<ArgumentException>(() => store.PutAsync(key, Stream.Null, default));
+
+    private sealed class BrokenStream : MemoryStream
+    {
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => throw new IOException("the client went away");
+
+        public override Task CopyToAsync(Stream destination, int bufferSize, CancellationToken cancellationToken) => throw new IOException("the client went away");
+    }
+}
