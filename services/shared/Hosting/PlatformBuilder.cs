@@ -84,6 +84,9 @@ public sealed class PlatformBuilder
         Services.AddSingleton<IAnalysisStore, AnalysisStore>();
         Services.AddSingleton<IDetectorRegistry, DetectorRegistry>();
         Services.AddSingleton<IBlobStore, FileBlobStore>();
+        Services.AddSingleton<GuardedHttp>();
+        Services.AddSingleton<WebhookSchedule>();
+        Services.AddSingleton<IWebhookScheduler>(s => s.GetRequiredService<WebhookSchedule>());
         if (Settings.Redis is null)
         {
             Services.AddSingleton<IPlatformCache, InMemoryPlatformCache>();

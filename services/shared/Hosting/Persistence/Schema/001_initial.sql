@@ -94,6 +94,7 @@ CREATE TABLE webhook_endpoints (
     id              TEXT PRIMARY KEY,
     tenant          TEXT NOT NULL,
     url             TEXT NOT NULL,
+    description     TEXT,
     events          TEXT NOT NULL,        -- space separated; empty: all
     secret          TEXT NOT NULL,
     previous_secret TEXT,
@@ -122,8 +123,12 @@ CREATE TABLE webhook_deliveries (
     created_at   BIGINT NOT NULL,
     delivered_at BIGINT,
     last_status  INTEGER,
-    last_error   TEXT
+    last_error   TEXT,
+    history      TEXT NOT NULL DEFAULT '[]' -- JSON list of attempts: at, status, error, duration_ms
 );
+-- A handler that runs twice schedules once.
+CREATE UNIQUE INDEX webhook_deliveries_once ON webhook_deliveries (event, COALESCE(analysis_id, ''), COALESCE(batch_id, ''), COALESCE(endpoint_id, ''))
+    WHERE analysis_id IS NOT NULL OR batch_id IS NOT NULL;
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (due_at) WHERE state = 'pending';
 CREATE INDEX webhook_deliveries_tenant ON webhook_deliveries (tenant, created_at DESC);
 CREATE INDEX webhook_deliveries_analysis ON webhook_deliveries (analysis_id);

@@ -1,0 +1,102 @@
+using System.Data.Common;
+using System.Diagnostics;
+using Dapper;
+using Palimpsest.Contracts;
+
+namespace Palimpsest.Hosting;
+
+/// <summary><see cref="IWebhookScheduler"/>: rows of <c>webhook_deliveries</c>, and the bell that wakes this process' sender.</summary>
+public sealed class WebhookSchedule(TimeProvider time) : IWebhookScheduler, IDisposable
+{
+    private const string Insert = """
+        INSERT INTO webhook_deliveries (id, tenant, endpoint_id, analysis_id, batch_id, url, event, body, traceparent, state, attempts, due_at, created_at)
+        VALUES (@Id, @Tenant, @EndpointId, @AnalysisId, @BatchId, @Url, @Event, @Body, @Traceparent, 'pending', 0, @Now, @Now)
+        ON CONFLICT DO NOTHING
+        """;
+
+    private readonly SemaphoreSlim wake = new(0, 1);
+
+    /// <inheritdoc/>
+    public Task ScheduleAsync(DbTransaction transaction, AnalysisRecord record, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        string? type = record.Status switch
+        {
+            AnalysisStatuses.Succeeded => WebhookEvents.AnalysisCompleted,
+            AnalysisStatuses.Failed => WebhookEvents.AnalysisFailed,
+            _ => null,
+        };
+        var about = new Subject(record.Tenant, record.Id, null, record.Request.CallbackUrl, record.Request.Traceparent);
+        return type is null ? Task.CompletedTask : AddAsync(transaction, type, about, now => WebhookBody.For(record, type, now), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task ScheduleBatchAsync(DbTransaction transaction, FinishedBatch batch, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        var about = new Subject(batch.Tenant, null, batch.Id, batch.CallbackUrl, batch.Traceparent);
+        return AddAsync(transaction, WebhookEvents.BatchCompleted, about, now => WebhookBody.For(batch, now), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public void Wake()
+    {
+        try
+        {
+            wake.Release();
+        }
+        catch (SemaphoreFullException)
+        {
+            // It is awake already.
+        }
+    }
+
+    /// <summary>Waits for <see cref="Wake"/>, at most so long (rows of other processes ring no bell here).</summary>
+    public Task WaitAsync(TimeSpan atMost, CancellationToken cancellationToken) => wake.WaitAsync(atMost, cancellationToken);
+
+    /// <inheritdoc/>
+    public void Dispose() => wake.Dispose();
+
+    private async Task AddAsync(DbTransaction transaction, string type, Subject about, Func<DateTimeOffset, string> body, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(transaction);
+        var connection = transaction.Connection!;
+        var endpoints = (await connection.QueryAsync<Target>(new CommandDefinition(
+            """SELECT id AS "Id", url AS "Url", events AS "Events" FROM webhook_endpoints WHERE tenant = @Tenant AND disabled_at IS NULL""",
+            new { about.Tenant }, transaction, cancellationToken: cancellationToken))).Where(e => e.Takes(type)).ToList();
+        if (about.CallbackUrl is { } callback)
+        {
+            endpoints.Add(new Target { Url = callback });
+        }
+
+        if (endpoints.Count == 0)
+        {
+            return;
+        }
+
+        var now = time.GetUtcNow();
+        string text = body(now);
+        // The span that decided it, so that the webhook hangs where it belongs in the trace; the submission's when nobody traces here.
+        string? trace = Activity.Current?.Id ?? about.Traceparent;
+        await connection.ExecuteAsync(new CommandDefinition(
+            Insert,
+            endpoints.Select(e => new
+            {
+                Id = Ids.Delivery(time), about.Tenant, EndpointId = e.Id, about.AnalysisId, about.BatchId, e.Url, Event = type, Body = text, Traceparent = trace, Now = now.ToUnixTimeMilliseconds(),
+            }),
+            transaction, cancellationToken: cancellationToken));
+    }
+
+    private sealed record Subject(string Tenant, string? AnalysisId, string? BatchId, string? CallbackUrl, string? Traceparent);
+
+    private sealed class Target
+    {
+        public string? Id { get; set; }
+
+        public string Url { get; set; } = "";
+
+        public string Events { get; set; } = "";
+
+        public bool Takes(string type) => Events.Length == 0 || Events.Split(' ').Contains(type);
+    }
+}
