@@ -100,7 +100,11 @@ class JpegNet(nn.Module):
         self.jpeg, self.heads = JpegTrunk(width), Heads(width)
 
     def forward(self, pixels, dct, qtable):
-        return self.heads(self.jpeg(dct, qtable))
+        mask, score, evidence = self.heads(self.jpeg(dct, qtable))
+        if not self.training:  # no JPEG, no opinion
+            has = (qtable.amax(1) > 0).float().view(-1, 1, 1, 1)
+            mask, score, evidence = mask * has - 6 * (1 - has), score * has[:, :, 0, 0], evidence * has
+        return mask, score, evidence
 
 
 ARCHITECTURES = {"jpeg": JpegNet}
@@ -108,3 +112,15 @@ ARCHITECTURES = {"jpeg": JpegNet}
 
 def build(arch, **options):
     return ARCHITECTURES[arch](**options)
+
+
+class Serving(nn.Module):
+    """A localizer as it is served: logits -> mask and score probabilities, evidence -> activation >= 0. Export this."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, pixels, dct, qtable):
+        mask, score, evidence = self.net(pixels, dct, qtable)
+        return mask.sigmoid(), score.sigmoid(), F.relu(evidence)
