@@ -1,0 +1,123 @@
+using Palimpsest.Imaging;
+
+namespace Palimpsest.Inference;
+
+/// <summary>
+/// Collects the planes of tiles or faces on the map's grid of <see cref="ProbabilityMap.Cell"/>² analysed pixels. Tiles are blended with
+/// weights that fall off over their overlap; faces keep the higher value.
+/// </summary>
+internal sealed class MapCanvas
+{
+    private const int Cell = ProbabilityMap.Cell;
+
+    private readonly int width, height;
+    private readonly float[] values;
+    private readonly float[] weights;
+
+    public MapCanvas(int analysedWidth, int analysedHeight)
+    {
+        (width, height) = ((analysedWidth + Cell - 1) / Cell, (analysedHeight + Cell - 1) / Cell);
+        values = new float[width * height];
+        weights = new float[width * height];
+    }
+
+    /// <summary>Blends a plane that covers <paramref name="region"/>.</summary>
+    /// <param name="plane">The network's plane.</param>
+    /// <param name="region">The analysed pixels it was made from.</param>
+    /// <param name="overlap">Pixels over which its weight rises from its edges; 0: none.</param>
+    public void Blend(Plane plane, Region region, int overlap)
+    {
+        float[] rampX = Ramp(region.X, region.Width, width, overlap), rampY = Ramp(region.Y, region.Height, height, overlap);
+        Draw(plane, region, (at, value, x, y) =>
+        {
+            float weight = rampX[x] * rampY[y];
+            values[at] += value * weight;
+            weights[at] += weight;
+        });
+    }
+
+    /// <summary>Keeps the higher of what is there and a plane that covers <paramref name="region"/>.</summary>
+    public void Highest(Plane plane, Region region) => Draw(plane, region, (at, value, _, _) =>
+    {
+        values[at] = Math.Max(values[at], value);
+        weights[at] = 1;
+    });
+
+    /// <summary>The map; cells nothing was drawn on are 0.</summary>
+    /// <param name="relative">True for activation maps, which have no upper bound: values above 1 scale the map to its own maximum.</param>
+    public ProbabilityMap ToMap(bool relative = false)
+    {
+        float top = 1;
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] = weights[i] > 0 ? values[i] / weights[i] : 0;
+            weights[i] = 1;
+            top = Math.Max(top, values[i]);
+        }
+
+        var bytes = new byte[values.Length];
+        float factor = 255 / (relative ? top : 1);
+        for (int i = 0; i < bytes.Length; i++)
+        {
+            bytes[i] = (byte)Math.Clamp((values[i] * factor) + 0.5f, 0, 255);
+        }
+
+        return new ProbabilityMap(width, height, bytes);
+    }
+
+    private void Draw(Plane plane, Region region, Action<int, float, int, int> put)
+    {
+        // Cells whose centre lies in the region.
+        int x0 = Math.Max(0, CeilDivide(region.X - (Cell / 2))), x1 = Math.Min(width, CeilDivide(region.X + region.Width - (Cell / 2)));
+        int y0 = Math.Max(0, CeilDivide(region.Y - (Cell / 2))), y1 = Math.Min(height, CeilDivide(region.Y + region.Height - (Cell / 2)));
+        if (x1 <= x0 || y1 <= y0)
+        {
+            return;
+        }
+
+        double sx = (double)plane.Width / region.Width, sy = (double)plane.Height / region.Height;
+        var columns = ResampleAxis.Sample(((x0 * Cell) - region.X) * sx, Cell * sx, plane.Width, x1 - x0);
+        var rows = ResampleAxis.Sample(((y0 * Cell) - region.Y) * sy, Cell * sy, plane.Height, y1 - y0);
+        var mixed = new float[plane.Width];
+        for (int y = y0; y < y1; y++)
+        {
+            Array.Clear(mixed);
+            for (int t = (y - y0) * rows.Taps; t < (y - y0 + 1) * rows.Taps; t++)
+            {
+                float weight = rows.Weight[t];
+                var line = plane.Values.AsSpan(rows.Index[t] * plane.Width, plane.Width);
+                for (int x = 0; weight != 0 && x < line.Length; x++)
+                {
+                    mixed[x] += line[x] * weight;
+                }
+            }
+
+            for (int x = x0; x < x1; x++)
+            {
+                float value = 0;
+                for (int t = (x - x0) * columns.Taps; t < (x - x0 + 1) * columns.Taps; t++)
+                {
+                    value += mixed[columns.Index[t]] * columns.Weight[t];
+                }
+
+                put((y * width) + x, value, x, y);
+            }
+        }
+    }
+
+    /// <summary>A weight for every column (or row) of the canvas: 1 inside the tile, falling towards edges that a neighbour covers.</summary>
+    private static float[] Ramp(int start, int extent, int cells, int overlap)
+    {
+        var ramp = new float[cells];
+        for (int i = 0; i < cells; i++)
+        {
+            double centre = (i + 0.5) * Cell, left = start <= 0 ? double.MaxValue : centre - start;
+            double right = start + extent >= cells * Cell ? double.MaxValue : start + extent - centre;
+            ramp[i] = overlap == 0 ? 1 : (float)Math.Clamp(Math.Min(left, right) / overlap, 1e-4, 1);
+        }
+
+        return ramp;
+    }
+
+    private static int CeilDivide(int pixels) => (int)Math.Ceiling((double)pixels / Cell);
+}

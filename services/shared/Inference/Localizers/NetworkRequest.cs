@@ -1,0 +1,24 @@
+using Palimpsest.Imaging;
+
+namespace Palimpsest.Inference;
+
+/// <summary>One item for a localizer network: a region of a prepared picture, resized when the network's input has another size.</summary>
+/// <param name="Image">The picture; must stay open until the answer is there.</param>
+/// <param name="Source">What to look at.</param>
+/// <param name="Width">Width of the network's input.</param>
+/// <param name="Height">Height of the network's input.</param>
+internal sealed record NetworkRequest(PreparedImage Image, Region Source, int Width, int Height)
+{
+    /// <summary>JPEG blocks mean something only on the file's own pixel grid.</summary>
+    public bool KeepsPixelGrid => Source.Width == Width && Source.Height == Height;
+
+    public long Pixels => (long)Width * Height;
+
+    public bool SameShape(NetworkRequest other) => Width == other.Width && Height == other.Height;
+}
+
+/// <summary>What a network said about one item.</summary>
+/// <param name="Score">Probability 0..1.</param>
+/// <param name="Mask">Probabilities over the source region; null when the network gives none.</param>
+/// <param name="Activation">Class-activation map over the source region, not negative; null when the network gives none.</param>
+internal sealed record NetworkAnswer(double Score, Plane? Mask, Plane? Activation);

@@ -1,0 +1,46 @@
+using Palimpsest.Contracts;
+using Palimpsest.Imaging;
+
+namespace Palimpsest.Inference;
+
+/// <summary>
+/// Shows a network the whole picture: at native resolution, in overlapping tiles above the manifest's limit, or resized when the network's
+/// input has a fixed size.
+/// </summary>
+internal sealed class WholeImageLocalizer(LocalizerNetwork network) : ILocalizer
+{
+    public async Task<Detection> DetectAsync(PreparedImage image, AnalysisOptions options, CancellationToken cancellationToken)
+    {
+        var size = network.Manifest.Size;
+        var requests = size.Fixed
+            ? [new NetworkRequest(image, new Region(0, 0, image.Width, image.Height), size.Width, size.Height)]
+            : TileGrid.Cover(image.Width, image.Height, network.Manifest).Select(tile => new NetworkRequest(image, tile, tile.Width, tile.Height)).ToList();
+
+        // WhenAll returns only after every tile has: the picture must stay mapped until then.
+        var answers = await Task.WhenAll(requests.Select(request => network.RunAsync(request, cancellationToken)));
+        int overlap = requests.Count > 1 ? network.Manifest.Tiling.Overlap : 0;
+        return new Detection
+        {
+            State = DetectorStates.Completed,
+            Score = requests.Count == 1 ? answers[0].Score : Odds.Mean(answers.Select(answer => answer.Score)),
+            Map = Draw(answer => answer.Mask, relative: false),
+            Activation = Draw(answer => answer.Activation, relative: true),
+        };
+
+        ProbabilityMap? Draw(Func<NetworkAnswer, Plane?> plane, bool relative)
+        {
+            if (plane(answers[0]) is null)
+            {
+                return null;
+            }
+
+            var canvas = new MapCanvas(image.Width, image.Height);
+            foreach (var (request, answer) in requests.Zip(answers))
+            {
+                canvas.Blend(plane(answer)!, request.Source, overlap);
+            }
+
+            return canvas.ToMap(relative);
+        }
+    }
+}

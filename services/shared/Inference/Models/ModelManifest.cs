@@ -1,0 +1,187 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using Palimpsest.Contracts;
+
+namespace Palimpsest.Inference;
+
+/// <summary>
+/// A model's card and wiring, <c>models/NAME.json</c> beside <c>models/NAME.onnx</c>: what the network takes, what it gives, what it is made for.
+/// A user's own ONNX localizer plugs in by such a file alone.
+/// </summary>
+public sealed record ModelManifest
+{
+    /// <summary>Name on the card.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Version on the card.</summary>
+    public required string Version { get; init; }
+
+    /// <summary>shallowfake, deepfake or router.</summary>
+    public required string Detector { get; init; }
+
+    /// <summary>File name of the network, in the manifest's folder.</summary>
+    public required string File { get; init; }
+
+    /// <summary>SHA-256 of that file, hex.</summary>
+    public required string Sha256 { get; init; }
+
+    /// <summary>Input tensors.</summary>
+    public required ModelInputs Inputs { get; init; }
+
+    /// <summary>Input size; all zero: native resolution.</summary>
+    public ModelSize Size { get; init; } = new();
+
+    /// <summary>How pictures above a limit are cut; only for native-resolution networks.</summary>
+    public ModelTiling Tiling { get; init; } = new();
+
+    /// <summary>Present when the network looks at face crops.</summary>
+    public ModelFace? Face { get; init; }
+
+    /// <summary>Output tensors; at least one.</summary>
+    public required ModelOutputs Outputs { get; init; }
+
+    /// <summary>Decision threshold on the uncalibrated score.</summary>
+    public double Threshold { get; init; } = 0.5;
+
+    /// <summary>Kinds of manipulation it is made for.</summary>
+    public IReadOnlyList<string> Synthesis { get; init; } = [];
+
+    /// <summary>The model card: summary, data, licences, recipe, metrics, limitations.</summary>
+    public JsonObject? Card { get; init; }
+
+    /// <summary>Fields this version does not know; reported, never obeyed.</summary>
+    [JsonExtensionData]
+    public IDictionary<string, JsonElement>? Unknown { get; init; }
+
+    /// <summary>The identity that reports carry.</summary>
+    [JsonIgnore]
+    public ModelIdentity Identity => new() { Name = Name, Version = Version, Sha256 = Sha256.ToLowerInvariant() };
+
+    /// <summary>Reads and validates a manifest.</summary>
+    /// <exception cref="InvalidDataException">Not valid; the message names the field and what is wrong with it.</exception>
+    public static ModelManifest Parse(ReadOnlySpan<byte> json)
+    {
+        ModelManifest manifest;
+        try
+        {
+            manifest = JsonSerializer.Deserialize<ModelManifest>(json, PlatformJson.Options) ?? throw new InvalidDataException("The manifest is empty.");
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"The manifest cannot be read: {e.Message}", e);
+        }
+
+        var problems = ManifestRules.Check(manifest).ToList();
+        return problems.Count == 0 ? manifest : throw new InvalidDataException($"The manifest is not valid: {string.Join("; ", problems)}.");
+    }
+}
+
+/// <summary>Input tensors of a network.</summary>
+public sealed record ModelInputs
+{
+    /// <summary>The picture; required for localizers.</summary>
+    public PixelInput? Pixels { get; init; }
+
+    /// <summary>Quantised luminance DCT coefficients N×K×H/8×W/8, zero without JPEG history.</summary>
+    public CoefficientInput? Dct { get; init; }
+
+    /// <summary>Luminance quantisation table N×64, zigzag order, zero without JPEG history.</summary>
+    public TensorName? Qtable { get; init; }
+
+    /// <summary>Router only: feature vector N×F.</summary>
+    public TensorName? Features { get; init; }
+}
+
+/// <summary>A tensor by name.</summary>
+public record TensorName
+{
+    /// <summary>Name in the ONNX graph.</summary>
+    public required string Name { get; init; }
+}
+
+/// <summary>How bytes become the pixel tensor: value = (byte · scale − mean[c]) / std[c].</summary>
+public sealed record PixelInput : TensorName
+{
+    /// <summary>nchw (N×3×H×W) or nhwc (N×H×W×3).</summary>
+    public string Layout { get; init; } = "nchw";
+
+    /// <summary>rgb or bgr.</summary>
+    public string Channels { get; init; } = "rgb";
+
+    /// <summary>Factor on bytes 0..255.</summary>
+    public double Scale { get; init; } = 1.0 / 255;
+
+    /// <summary>Subtracted after scaling, in the order of <see cref="Channels"/>.</summary>
+    public IReadOnlyList<double> Mean { get; init; } = [0, 0, 0];
+
+    /// <summary>Divisor, in the order of <see cref="Channels"/>.</summary>
+    public IReadOnlyList<double> Std { get; init; } = [1, 1, 1];
+}
+
+/// <summary>Coefficient tensor.</summary>
+public sealed record CoefficientInput : TensorName
+{
+    /// <summary>K: how many zigzag positions, 1..64.</summary>
+    public int Coefficients { get; init; } = 28;
+}
+
+/// <summary>Size of the network's input.</summary>
+public sealed record ModelSize
+{
+    /// <summary>Pixels; 0: native.</summary>
+    public int Width { get; init; }
+
+    /// <summary>Pixels; 0: native.</summary>
+    public int Height { get; init; }
+
+    /// <summary>Native sizes are padded to multiples of this by repeating the right and bottom edge.</summary>
+    public int MultipleOf { get; init; } = 8;
+
+    /// <summary>True when pictures are resized to <see cref="Width"/>×<see cref="Height"/>.</summary>
+    [JsonIgnore]
+    public bool Fixed => Width > 0;
+}
+
+/// <summary>Overlapping tiles for large pictures, corners at multiples of 8 so that JPEG blocks stay whole.</summary>
+public sealed record ModelTiling
+{
+    /// <summary>Pictures with more pixels are tiled.</summary>
+    public long MaxPixels { get; init; } = 4L << 20;
+
+    /// <summary>Side of a tile, pixels, a multiple of 8 and of multiple_of.</summary>
+    public int Tile { get; init; } = 1024;
+
+    /// <summary>Least overlap of neighbours, pixels.</summary>
+    public int Overlap { get; init; } = 128;
+}
+
+/// <summary>Face crops.</summary>
+public sealed record ModelFace
+{
+    /// <summary>Side of the crop ÷ longer side of the face box.</summary>
+    public double Margin { get; init; } = 1.5;
+}
+
+/// <summary>Output tensors of a network; those absent are derived or left out.</summary>
+public sealed record ModelOutputs
+{
+    /// <summary>Manipulation probability N×1×h×w (or N×2×h×w with softmax), any h and w proportional to the input's.</summary>
+    public OutputTensor? Mask { get; init; }
+
+    /// <summary>Image-level probability N×1 (or N×2 with softmax). Absent: the mean of the mask's highest hundredth.</summary>
+    public OutputTensor? Score { get; init; }
+
+    /// <summary>Class-activation map of the detection head N×1×h×w, not negative.</summary>
+    public OutputTensor? ActivationMap { get; init; }
+
+    /// <summary>Router only: class probabilities N×2, shallowfake first.</summary>
+    public OutputTensor? Probabilities { get; init; }
+}
+
+/// <summary>An output tensor and what makes it a probability.</summary>
+public sealed record OutputTensor : TensorName
+{
+    /// <summary>none: it is one already; sigmoid: it is a logit; softmax: two channels, the second is "manipulated".</summary>
+    public string Activation { get; init; } = "none";
+}

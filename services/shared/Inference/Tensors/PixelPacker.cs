@@ -1,0 +1,132 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
+namespace Palimpsest.Inference;
+
+/// <summary>
+/// Bytes to tensor: rows of RGB bytes (H×W×3) into float planes (3×H×W) or interleaved floats (H×W×3), value = byte · factor[c] + offset[c].
+/// </summary>
+internal sealed class PixelPacker
+{
+    private readonly float[] factor = new float[3];
+    private readonly float[] offset = new float[3];
+    private readonly int[] source;
+
+    public PixelPacker(PixelInput input)
+    {
+        Planar = input.Layout == "nchw";
+        source = input.Channels == "rgb" ? [0, 1, 2] : [2, 1, 0];
+        for (int c = 0; c < 3; c++)
+        {
+            factor[c] = (float)(input.Scale / input.Std[c]);
+            offset[c] = (float)(-input.Mean[c] / input.Std[c]);
+        }
+    }
+
+    /// <summary>True for planes, false for interleaved channels.</summary>
+    public bool Planar { get; }
+
+    /// <summary>Packs a region of a picture; what lies beyond the picture repeats its edge.</summary>
+    /// <param name="rgb">The picture, H×W×3 bytes.</param>
+    /// <param name="width">The picture's width, pixels.</param>
+    /// <param name="height">The picture's height, pixels.</param>
+    /// <param name="region">What to pack, at its own size.</param>
+    /// <param name="tensor">3·region.Height·region.Width floats.</param>
+    public void Pack(ReadOnlySpan<byte> rgb, int width, int height, Region region, Span<float> tensor)
+    {
+        int plane = region.Width * region.Height;
+        int left = Math.Clamp(-region.X, 0, region.Width), first = Math.Max(region.X, 0);
+        int inside = Math.Clamp(width - first, 0, region.Width - left), right = region.Width - left - inside;
+        for (int y = 0; y < region.Height; y++)
+        {
+            var row = rgb.Slice(Math.Clamp(region.Y + y, 0, height - 1) * width * 3, width * 3);
+            int at = y * region.Width;
+            Fill(row[..3], tensor, plane, at, left);
+            Row(row.Slice(inside > 0 ? first * 3 : 0, inside * 3), tensor, plane, at + left);
+            Fill(row[^3..], tensor, plane, at + left + inside, right);
+        }
+    }
+
+    private void Fill(ReadOnlySpan<byte> pixel, Span<float> tensor, int plane, int at, int count)
+    {
+        for (int c = 0; c < 3 && count > 0; c++)
+        {
+            float value = (pixel[source[c]] * factor[c]) + offset[c];
+            if (Planar)
+            {
+                tensor.Slice((c * plane) + at, count).Fill(value);
+                continue;
+            }
+
+            for (int i = 0; i < count; i++)
+            {
+                tensor[((at + i) * 3) + c] = value;
+            }
+        }
+    }
+
+    private void Row(ReadOnlySpan<byte> row, Span<float> tensor, int plane, int at)
+    {
+        int pixels = row.Length / 3, done = Planar && Vector128.IsHardwareAccelerated ? PackedRow(row, tensor, plane, at) : 0;
+        for (int c = 0; c < 3; c++)
+        {
+            (float a, float b, int s) = (factor[c], offset[c], source[c]);
+            int step = Planar ? 1 : 3;
+            var target = Planar ? tensor.Slice((c * plane) + at, pixels) : tensor[((at * 3) + c)..];
+            for (int i = done; i < pixels; i++)
+            {
+                target[i * step] = (row[(i * 3) + s] * a) + b;
+            }
+        }
+    }
+
+    /// <summary>Sixteen pixels a step: 48 interleaved bytes are shuffled into one vector a channel and widened to floats.</summary>
+    private int PackedRow(ReadOnlySpan<byte> row, Span<float> tensor, int plane, int at)
+    {
+        int blocks = row.Length / 48;
+        ref byte from = ref MemoryMarshal.GetReference(row);
+        for (int c = 0; c < 3; c++)
+        {
+            int s = source[c];
+            // Lane i of the channel is byte 3i+s of the 48: it lies in the vector (3i+s)/16; index 255 selects nothing (zero).
+            var (m0, m1, m2) = (Mask(s, 0), Mask(s, 1), Mask(s, 2));
+            var (a, b) = (Vector128.Create(factor[c]), Vector128.Create(offset[c]));
+            ref float to = ref MemoryMarshal.GetReference(tensor.Slice((c * plane) + at, blocks * 16));
+            for (int k = 0; k < blocks; k++)
+            {
+                ref byte block = ref Unsafe.Add(ref from, k * 48);
+                var bytes = Vector128.Shuffle(Vector128.LoadUnsafe(ref block), m0)
+                    | Vector128.Shuffle(Vector128.LoadUnsafe(ref block, 16), m1)
+                    | Vector128.Shuffle(Vector128.LoadUnsafe(ref block, 32), m2);
+                var (low, high) = Vector128.Widen(bytes);
+                ref float target = ref Unsafe.Add(ref to, k * 16);
+                Store(low, a, b, ref target);
+                Store(high, a, b, ref Unsafe.Add(ref target, 8));
+            }
+        }
+
+        return blocks * 16;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(Vector128<ushort> values, Vector128<float> a, Vector128<float> b, ref float target)
+    {
+        var (low, high) = Vector128.Widen(values);
+        // Widened bytes are non-negative: the signed conversion is the same and has an instruction everywhere.
+        ((Vector128.ConvertToSingle(low.AsInt32()) * a) + b).StoreUnsafe(ref target);
+        ((Vector128.ConvertToSingle(high.AsInt32()) * a) + b).StoreUnsafe(ref target, 4);
+    }
+
+    private static Vector128<byte> Mask(int channel, int vector)
+    {
+        Span<byte> lanes = stackalloc byte[16];
+        for (int i = 0; i < 16; i++)
+        {
+            int at = (3 * i) + channel - (16 * vector);
+            lanes[i] = at is >= 0 and < 16 ? (byte)at : (byte)255;
+        }
+
+        return Vector128.Create<byte>(lanes);
+    }
+}
