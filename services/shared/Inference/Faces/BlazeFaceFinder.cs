@@ -1,0 +1,117 @@
+using Microsoft.Extensions.Logging;
+using Palimpsest.Contracts;
+using Palimpsest.Imaging;
+
+namespace Palimpsest.Inference;
+
+/// <summary>
+/// Finds faces with BlazeFace: once over the whole picture, then over overlapping tiles when the picture is so large that a face worth
+/// examining would be too small for the network. What is found is looked at again, alone in its own square, which sharpens the box and
+/// removes most false faces.
+/// </summary>
+public sealed class BlazeFaceFinder : IFaceFinder, IDisposable
+{
+    private const string BackFile = "face_detection_back_256x256_barracuda.onnx", FrontFile = "face_detection_front_128x128_barracuda.onnx";
+    private const string BackSha256 = "427cbbe0fc41448d09e1dc9cfabe2423d997cf2faaeab91fadd09a510b63b8e2";
+    private const string FrontSha256 = "d388b1cf8a5f6f1af2b3f4c14f6d0f138bab970cd618cccd12dddb7484e82e51";
+
+    private readonly BlazeFaceNetwork? search;
+    private readonly BlazeFaceNetwork? confirm;
+    private readonly FaceSearchOptions options;
+
+    /// <summary>Loads both networks; a missing or wrong file is reported by <see cref="Unavailable"/> and at the first search.</summary>
+    /// <param name="modelsFolder">Folder that holds <c>blazeface/</c>.</param>
+    /// <param name="options">Thresholds and limits; null: defaults.</param>
+    /// <param name="logger">Log.</param>
+    public BlazeFaceFinder(string modelsFolder, FaceSearchOptions? options, ILogger<BlazeFaceFinder> logger)
+    {
+        this.options = options ?? new FaceSearchOptions();
+        try
+        {
+            search = new BlazeFaceNetwork(Path.Combine(modelsFolder, "blazeface", BackFile), BackSha256, 256, logger);
+            confirm = new BlazeFaceNetwork(Path.Combine(modelsFolder, "blazeface", FrontFile), FrontSha256, 128, logger);
+        }
+        catch (DetectorUnavailableException e)
+        {
+            search?.Dispose();
+            (search, Unavailable) = (null, e.Message);
+        }
+    }
+
+    /// <summary>Why no face can be found; null when all is well.</summary>
+    public string? Unavailable { get; }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Face> Find(ReadOnlySpan<byte> rgb, int width, int height, CancellationToken cancellationToken)
+    {
+        if (search is null || confirm is null)
+        {
+            throw new DetectorUnavailableException(Unavailable!);
+        }
+
+        var candidates = new List<FaceCandidate>();
+        foreach (var square in FaceSearchGrid.Squares(width, height, options))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            candidates.AddRange(search.Run(rgb, width, height, square, options.Candidate).Where(face => !CutByTile(face, square, width, height)));
+        }
+
+        var faces = new List<FaceCandidate>();
+        foreach (var candidate in FaceMerging.Best(candidates).Where(face => Math.Max(face.Values[2], face.Values[3]) >= options.MinSide).Take(options.MaxFaces))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (Confirmed(candidate, rgb, width, height) is { } face)
+            {
+                faces.Add(face);
+            }
+        }
+
+        return [.. FaceMerging.Best(faces).Select(face => ToFace(face, width, height))];
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        search?.Dispose();
+        confirm?.Dispose();
+    }
+
+    /// <summary>The candidate seen again in a square of its own, by the other network; null when that one sees no face there.</summary>
+    private FaceCandidate? Confirmed(FaceCandidate candidate, ReadOnlySpan<byte> rgb, int width, int height)
+    {
+        int side = Math.Max(16, (int)(Math.Max(candidate.Values[2], candidate.Values[3]) * options.ConfirmMargin));
+        var square = new Region((int)(candidate.Values[0] - (side / 2f)), (int)(candidate.Values[1] - (side / 2f)), side, side);
+        var again = confirm!.Run(rgb, width, height, square, 0.1f).OrderByDescending(face => face.Score * face.Overlap(candidate)).FirstOrDefault();
+        if (again is null || again.Overlap(candidate) < 0.3f)
+        {
+            return null;
+        }
+
+        // Two networks, one mean in log-odds: both must lean the same way, or one must be very sure.
+        float logit = (Logit(candidate.Score) + Logit(again.Score)) / 2, score = 1 / (1 + MathF.Exp(-logit));
+        return score < options.Accept ? null : new FaceCandidate(score, [.. candidate.Values.Zip(again.Values, (a, b) => (a + b) / 2)]);
+    }
+
+    private static float Logit(float p) => MathF.Log(Math.Clamp(p, 1e-6f, 1 - 1e-6f) / (1 - Math.Clamp(p, 1e-6f, 1 - 1e-6f)));
+
+    /// <summary>A box that touches the border of a tile inside the picture is a part of a face; the neighbour sees it whole.</summary>
+    private static bool CutByTile(FaceCandidate face, Region square, int width, int height)
+    {
+        float slack = 0.02f * square.Width;
+        return (square.X > 0 && face.Left < square.X + slack) || (square.Y > 0 && face.Top < square.Y + slack)
+            || (square.X + square.Width < width && face.Right > square.X + square.Width - slack)
+            || (square.Y + square.Height < height && face.Bottom > square.Y + square.Height - slack);
+    }
+
+    private static Face ToFace(FaceCandidate face, int width, int height)
+    {
+        int left = Math.Clamp((int)MathF.Round(face.Left), 0, width - 1), top = Math.Clamp((int)MathF.Round(face.Top), 0, height - 1);
+        int right = Math.Clamp((int)MathF.Round(face.Right), left + 1, width), bottom = Math.Clamp((int)MathF.Round(face.Bottom), top + 1, height);
+        return new Face
+        {
+            Box = new PixelBox { X = left, Y = top, Width = right - left, Height = bottom - top },
+            Confidence = Math.Round(face.Score, 4),
+            Keypoints = face.Values[4..],
+        };
+    }
+}

@@ -1,0 +1,107 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using Microsoft.Extensions.Logging;
+
+namespace Palimpsest.Inference;
+
+/// <summary>
+/// MediaPipe's BlazeFace (Apache-2.0): one square RGB input in −1..1, 896 anchors, for each a score, a box and six keypoints.
+/// Anchors and decoding follow MediaPipe's SSD options for this network: 16×16 cells with two anchors, then 8×8 cells with six; anchors are
+/// cell centres of fixed size, so that boxes are offsets and sizes in input pixels.
+/// </summary>
+internal sealed class BlazeFaceNetwork : IDisposable
+{
+    private const int ValuesPerAnchor = 16;
+    private static readonly (int Cells, int Anchors)[] Layers = [(16, 2), (8, 6)];
+    private static readonly string[] Outputs = ["Identity:0", "Identity_1:0", "Identity_2:0", "Identity_3:0"];
+
+    private readonly OnnxNetwork network;
+    private readonly PixelPacker packer = new(new PixelInput { Name = "input:0", Layout = "nhwc", Scale = 1 / 127.5, Mean = [1, 1, 1] });
+
+    /// <summary>Loads the network after checking its SHA-256.</summary>
+    /// <exception cref="DetectorUnavailableException">Missing, or another file.</exception>
+    public BlazeFaceNetwork(string path, string sha256, int side, ILogger logger)
+    {
+        if (!File.Exists(path))
+        {
+            throw new DetectorUnavailableException($"The face model {Path.GetFileName(path)} is missing.");
+        }
+
+        byte[] bytes = File.ReadAllBytes(path);
+        string actual = Convert.ToHexStringLower(SHA256.HashData(bytes));
+        if (actual != sha256)
+        {
+            throw new DetectorUnavailableException($"The face model {Path.GetFileName(path)} is not the expected one: its SHA-256 is {actual}.");
+        }
+
+        Side = side;
+        // Half a megabyte and a few milliseconds: pictures run side by side, each on its caller's thread, and a GPU would only add a trip.
+        network = new OnnxNetwork("blazeface", bytes, new InferenceOptions { Provider = ExecutionProviders.Cpu, ConcurrentRuns = 1, Threads = 1 }, logger);
+    }
+
+    /// <summary>Side of the input, pixels.</summary>
+    public int Side { get; }
+
+    /// <summary>Candidates above <paramref name="threshold"/> in a square region of a picture, merged; coordinates in the picture's pixels.</summary>
+    public List<FaceCandidate> Run(ReadOnlySpan<byte> rgb, int width, int height, Region square, float threshold)
+    {
+        using var tensor = TensorPool.Shared.Rent(Side * Side * 3);
+        Fill(rgb, width, height, square, tensor.Span);
+        using var outputs = network.Run([new NetworkInput("input:0", tensor.Memory, [1, Side, Side, 3])], Outputs);
+        var found = new List<FaceCandidate>();
+        for (int layer = 0; layer < Layers.Length; layer++)
+        {
+            Decode(outputs.Values(layer), outputs.Values(layer + 2), Layers[layer], square, threshold, found);
+        }
+
+        return FaceMerging.Weighted(found);
+    }
+
+    public void Dispose() => network.Dispose();
+
+    /// <summary>The part of the square that lies in the picture, resized; the rest is black, as the network was trained.</summary>
+    private void Fill(ReadOnlySpan<byte> rgb, int width, int height, Region square, Span<float> tensor)
+    {
+        double scale = (double)Side / square.Width;
+        int x0 = Math.Max(0, square.X), x1 = Math.Min(width, square.X + square.Width), y0 = Math.Max(0, square.Y), y1 = Math.Min(height, square.Y + square.Height);
+        int left = (int)Math.Round((x0 - square.X) * scale), top = (int)Math.Round((y0 - square.Y) * scale);
+        int w = Math.Clamp((int)Math.Round((x1 - x0) * scale), 1, Side - left), h = Math.Clamp((int)Math.Round((y1 - y0) * scale), 1, Side - top);
+        byte[] bytes = ArrayPool<byte>.Shared.Rent((w * h * 3) + (Side * Side * 3));
+        var part = bytes.AsSpan(0, w * h * 3);
+        var canvas = bytes.AsSpan(w * h * 3, Side * Side * 3);
+        PixelResizer.Resize(rgb, width, height, new Region(x0, y0, x1 - x0, y1 - y0), part, w, h, areaAbove: 1);
+        canvas.Clear();
+        for (int y = 0; y < h; y++)
+        {
+            part.Slice(y * w * 3, w * 3).CopyTo(canvas[((((top + y) * Side) + left) * 3)..]);
+        }
+
+        packer.Pack(canvas, Side, Side, new Region(0, 0, Side, Side), tensor);
+        ArrayPool<byte>.Shared.Return(bytes);
+    }
+
+    private void Decode(
+        ReadOnlySpan<float> scores, ReadOnlySpan<float> boxes, (int Cells, int Anchors) layer, Region square, float threshold, List<FaceCandidate> found)
+    {
+        float scale = (float)square.Width / Side, stride = (float)Side / layer.Cells;
+        for (int i = 0; i < scores.Length; i++)
+        {
+            float score = 1 / (1 + MathF.Exp(-Math.Clamp(scores[i], -100, 100)));
+            if (score < threshold)
+            {
+                continue;
+            }
+
+            int cell = i / layer.Anchors;
+            float x = ((cell % layer.Cells) + 0.5f) * stride, y = ((cell / layer.Cells) + 0.5f) * stride;
+            var values = new float[ValuesPerAnchor];
+            for (int k = 0; k < ValuesPerAnchor; k++)
+            {
+                float value = boxes[(i * ValuesPerAnchor) + k];
+                values[k] = k is 2 or 3 ? value * scale : k % 2 == 0 ? square.X + ((x + value) * scale) : square.Y + ((y + value) * scale);
+            }
+
+            found.Add(new FaceCandidate(score, values));
+        }
+    }
+}
