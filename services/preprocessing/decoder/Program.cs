@@ -1,1 +1,3 @@
-Console.Error.WriteLine("decoder"); return 2;
+using Palimpsest.Decoder;
+
+return DecoderProcess.Run(Console.OpenStandardInput(), Console.OpenStandardOutput());

@@ -1,0 +1,124 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Palimpsest.Imaging.Protocol;
+
+/// <summary>
+/// A request to a decoder process: one line of JSON on its standard input, answered by one line on its standard output
+/// (<see cref="DecoderReply"/>). Bulk data goes through files. A new kind of work is a new derived record here and its case in the decoder.
+/// </summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "op")]
+[JsonDerivedType(typeof(PrepareRequest), "prepare")]
+[JsonDerivedType(typeof(RenderRequest), "render")]
+public abstract record DecoderRequest
+{
+    /// <summary>Path of the upload as received.</summary>
+    public required string Upload { get; init; }
+
+    /// <summary>Path of the file to write; replaced when it exists.</summary>
+    public required string Output { get; init; }
+
+    /// <summary>What is refused before a pixel is decoded.</summary>
+    public DecodeLimits Limits { get; init; } = new();
+}
+
+/// <summary>Decode the upload into a prepared image without its trailer (<see cref="PreparedImage"/>); answered with <see cref="PreparedLayout"/>.</summary>
+public sealed record PrepareRequest : DecoderRequest
+{
+    /// <summary>Larger pictures are reduced to this many pixels for analysis; 4 megapixels.</summary>
+    public long MaxAnalysedPixels { get; init; } = 4_194_304;
+}
+
+/// <summary>Decode the upload in displayed orientation and write it as a picture for people; answered with <see cref="RenderedImage"/>.</summary>
+public sealed record RenderRequest : DecoderRequest
+{
+    /// <summary>Encoding of the output.</summary>
+    public RenderFormat Format { get; init; } = RenderFormat.Png;
+
+    /// <summary>Longest side of the output, pixels; null for the picture's own size.</summary>
+    public int? MaxSide { get; init; }
+
+    /// <summary>Path of a stored <see cref="ProbabilityMap"/> to draw over the picture; null for none.</summary>
+    public string? Map { get; init; }
+
+    /// <summary>The grids that <see cref="Map"/> refers to; required with it.</summary>
+    public ImageGeometry? Geometry { get; init; }
+}
+
+/// <summary>Encodings of a rendering.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<RenderFormat>))]
+public enum RenderFormat
+{
+    /// <summary>Lossless.</summary>
+    Png,
+
+    /// <summary>Quality 90, for previews.</summary>
+    Jpeg,
+
+    /// <summary>Quality 85, for thumbnails.</summary>
+    Webp,
+}
+
+/// <summary>Limits on the picture's header.</summary>
+public sealed record DecodeLimits
+{
+    /// <summary>Width × height; 50 megapixels.</summary>
+    public long MaxPixels { get; init; } = 50_000_000;
+
+    /// <summary>Longest side, pixels.</summary>
+    public int MaxSide { get; init; } = 16_384;
+
+    /// <summary>Shortest side, pixels.</summary>
+    public int MinSide { get; init; } = 16;
+}
+
+/// <summary>The answer: exactly one of the parts is set; none in the line that says a new process is ready.</summary>
+public sealed record DecoderReply
+{
+    /// <summary>The first line of a process: warm, limited, waiting.</summary>
+    public static DecoderReply Ready { get; } = new();
+
+    /// <summary>The picture was refused.</summary>
+    public Refusal? Refusal { get; init; }
+
+    /// <summary>A file could not be read or written: worth another try, no word on the picture.</summary>
+    public string? Failure { get; init; }
+
+    /// <summary>To a <see cref="PrepareRequest"/>.</summary>
+    public PreparedLayout? Prepared { get; init; }
+
+    /// <summary>To a <see cref="RenderRequest"/>.</summary>
+    public RenderedImage? Rendered { get; init; }
+}
+
+/// <summary>Why a picture cannot be analysed.</summary>
+/// <param name="Code">One of <see cref="Contracts.ErrorCodes"/>.</param>
+/// <param name="Detail">What is wrong and what to do, one sentence.</param>
+public sealed record Refusal(string Code, string Detail);
+
+/// <summary>What a decoder wrote; the arguments that <see cref="PreparedImage.Finish"/> still needs.</summary>
+public sealed record PreparedLayout
+{
+    /// <summary>8×8 luminance blocks a row; 0 without coefficients.</summary>
+    public required int BlocksWide { get; init; }
+
+    /// <summary>Rows of luminance blocks.</summary>
+    public required int BlocksHigh { get; init; }
+
+    /// <summary>Where the coefficients begin, bytes from the file's start.</summary>
+    public required long CoefficientOffset { get; init; }
+
+    /// <summary>Facts, faces not yet among them.</summary>
+    public required ImageFacts Facts { get; init; }
+}
+
+/// <summary>What a decoder rendered.</summary>
+/// <param name="Width">Pixels.</param>
+/// <param name="Height">Pixels.</param>
+public sealed record RenderedImage(int Width, int Height);
+
+/// <summary>The protocol's JSON, generated at compile time so that a decoder starts fast.</summary>
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+[JsonSerializable(typeof(DecoderRequest))]
+[JsonSerializable(typeof(DecoderReply))]
+public sealed partial class DecoderJson : JsonSerializerContext;

@@ -1,0 +1,165 @@
+using System.Runtime.InteropServices;
+
+namespace Palimpsest.Imaging.Vips;
+
+/// <summary>
+/// A libvips image: a pipeline that computes pixels when they are read. Not thread-safe; dispose each one.
+/// Operation and argument names are libvips' own (https://www.libvips.org/API/current/function-list.html).
+/// </summary>
+public sealed unsafe class VipsImage : SafeHandle
+{
+    private const int FormatUchar = 0;
+
+    private VipsImage(nint handle)
+        : base(0, ownsHandle: true) => SetHandle(handle);
+
+    /// <inheritdoc/>
+    public override bool IsInvalid => handle == 0;
+
+    /// <summary>Pixels a row.</summary>
+    public int Width => VipsNative.ImageWidth(handle);
+
+    /// <summary>Rows.</summary>
+    public int Height => VipsNative.ImageHeight(handle);
+
+    /// <summary>Values a pixel.</summary>
+    public int Bands => VipsNative.ImageBands(handle);
+
+    /// <summary>True when every value is one unsigned byte.</summary>
+    public bool IsByte => VipsNative.ImageFormat(handle) == FormatUchar;
+
+    /// <summary>VipsInterpretation: how the values are meant, e.g. 22 = sRGB, 1 = b-w, 15 = CMYK.</summary>
+    public int Interpretation => VipsNative.ImageInterpretation(handle);
+
+    /// <summary>Frames or pages in the file it was loaded from; 1 for others.</summary>
+    public int Pages => VipsNative.ImagePages(handle);
+
+    /// <summary>EXIF orientation 1..8; 1 when absent.</summary>
+    public int Orientation => VipsNative.ImageOrientation(handle);
+
+    /// <summary>Starts an operation that makes an image: a loader, or a generator.</summary>
+    /// <exception cref="VipsException">Refused.</exception>
+    public static VipsImage Create(string operation, params ReadOnlySpan<(string Name, string Value)> arguments) =>
+        Build(operation, null, arguments, static op => new VipsImage(GetObject(op, "out")));
+
+    /// <summary>An image over pixels of the caller, one byte a value; the memory must outlive it and everything made from it.</summary>
+    public static VipsImage FromMemory(byte* pixels, int width, int height, int bands)
+    {
+        nint image = VipsNative.ImageFromMemory(pixels, (nuint)((long)width * height * bands), width, height, bands, FormatUchar);
+        return image != 0 ? new VipsImage(image) : throw new VipsException(VipsNative.TakeError());
+    }
+
+    /// <summary>A new image computed from this one.</summary>
+    /// <exception cref="VipsException">Refused.</exception>
+    public VipsImage Apply(string operation, params ReadOnlySpan<(string Name, string Value)> arguments) =>
+        Build(operation, this, arguments, static op => new VipsImage(GetObject(op, "out")));
+
+    /// <summary>Encodes by a buffer saver, e.g. <c>pngsave_buffer</c>.</summary>
+    /// <exception cref="VipsException">Refused, or a pixel could not be computed.</exception>
+    public byte[] Encode(string saver, params ReadOnlySpan<(string Name, string Value)> arguments) =>
+        Build(saver, this, arguments, static op =>
+        {
+            VipsNative.GValue value = default;
+            VipsNative.ValueInit(&value, VipsNative.TypeFromName("VipsBlob"));
+            VipsNative.ObjectGetProperty(op, "buffer", &value);
+            nuint length;
+            byte* data = VipsNative.BlobGet(VipsNative.ValueGetBoxed(&value), &length);
+            byte[] bytes = new ReadOnlySpan<byte>(data, checked((int)length)).ToArray();
+            VipsNative.ValueUnset(&value);
+            return bytes;
+        });
+
+    /// <summary>Computes all pixels.</summary>
+    /// <exception cref="VipsException">A pixel could not be computed, e.g. the file is cut short.</exception>
+    public VipsPixels ToPixels()
+    {
+        nuint length;
+        byte* data = VipsNative.ImageToMemory(handle, &length);
+        return data != null ? new VipsPixels(data, (long)length, Width, Height, Bands) : throw new VipsException(VipsNative.TakeError());
+    }
+
+    /// <summary>A metadata block by libvips' name, e.g. <c>exif-data</c>; empty when absent. Valid while this image lives.</summary>
+    public ReadOnlySpan<byte> Metadata(string name)
+    {
+        if (VipsNative.ImageTypeOf(handle, name) == 0)
+        {
+            return [];
+        }
+
+        byte* data;
+        nuint length;
+        if (VipsNative.ImageBlob(handle, name, &data, &length) != 0)
+        {
+            VipsNative.TakeError();
+            return [];
+        }
+
+        return new ReadOnlySpan<byte>(data, checked((int)length));
+    }
+
+    /// <summary>Sets an integer metadata item, e.g. <c>orientation</c>, that savers write into the file.</summary>
+    public void SetMetadata(string name, int value) => VipsNative.ImageSetInt(handle, name, value);
+
+    /// <inheritdoc/>
+    protected override bool ReleaseHandle()
+    {
+        VipsNative.ObjectUnref(handle);
+        return true;
+    }
+
+    private static T Build<T>(string name, VipsImage? input, ReadOnlySpan<(string Name, string Value)> arguments, Func<nint, T> result)
+    {
+        nint operation = VipsNative.OperationNew(name);
+        if (operation == 0)
+        {
+            throw new VipsException(VipsNative.TakeError());
+        }
+
+        try
+        {
+            if (input is not null)
+            {
+                SetImage(operation, input);
+            }
+
+            foreach (var (argument, value) in arguments)
+            {
+                if (VipsNative.SetArgument(operation, argument, value) != 0)
+                {
+                    throw new VipsException(VipsNative.TakeError());
+                }
+            }
+
+            if (VipsNative.OperationBuild(&operation) != 0)
+            {
+                throw new VipsException(VipsNative.TakeError());
+            }
+
+            return result(operation);
+        }
+        finally
+        {
+            VipsNative.UnrefOutputs(operation);
+            VipsNative.ObjectUnref(operation);
+        }
+    }
+
+    private static void SetImage(nint operation, VipsImage image)
+    {
+        VipsNative.GValue value = default;
+        VipsNative.ValueInit(&value, VipsNative.TypeFromName("VipsImage"));
+        VipsNative.ValueSetObject(&value, image.handle);
+        VipsNative.ObjectSetProperty(operation, "in", &value);
+        VipsNative.ValueUnset(&value);
+    }
+
+    private static nint GetObject(nint operation, string property)
+    {
+        VipsNative.GValue value = default;
+        VipsNative.ValueInit(&value, VipsNative.TypeFromName("VipsImage"));
+        VipsNative.ObjectGetProperty(operation, property, &value);
+        nint image = VipsNative.ValueDupObject(&value);
+        VipsNative.ValueUnset(&value);
+        return image;
+    }
+}
