@@ -18,7 +18,7 @@ internal static class Warmup
                 File.WriteAllBytes(upload, grey.Encode("jpegsave_buffer", ("Q", "80")));
             }
 
-            Preparation.Prepare(new PrepareRequest { Upload = upload, Output = output });
+            Preparation.Prepare(new PrepareRequest { Upload = upload, Output = output, Limits = new DecodeLimits(), MaxAnalysedPixels = long.MaxValue });
         }
         finally
         {

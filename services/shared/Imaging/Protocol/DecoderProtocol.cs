@@ -19,21 +19,21 @@ public abstract record DecoderRequest
     public required string Output { get; init; }
 
     /// <summary>What is refused before a pixel is decoded.</summary>
-    public DecodeLimits Limits { get; init; } = new();
+    public required DecodeLimits Limits { get; init; }
 }
 
 /// <summary>Decode the upload into a prepared image without its trailer (<see cref="PreparedImage"/>); answered with <see cref="PreparedLayout"/>.</summary>
 public sealed record PrepareRequest : DecoderRequest
 {
-    /// <summary>Larger pictures are reduced to this many pixels for analysis; 4 megapixels.</summary>
-    public long MaxAnalysedPixels { get; init; } = 4_194_304;
+    /// <summary>Larger pictures are reduced to this many pixels for analysis.</summary>
+    public required long MaxAnalysedPixels { get; init; }
 }
 
 /// <summary>Decode the upload in displayed orientation and write it as a picture for people; answered with <see cref="RenderedImage"/>.</summary>
 public sealed record RenderRequest : DecoderRequest
 {
     /// <summary>Encoding of the output.</summary>
-    public RenderFormat Format { get; init; } = RenderFormat.Png;
+    public required RenderFormat Format { get; init; }
 
     /// <summary>Longest side of the output, pixels; null for the picture's own size.</summary>
     public int? MaxSide { get; init; }
@@ -60,17 +60,10 @@ public enum RenderFormat
 }
 
 /// <summary>Limits on the picture's header.</summary>
-public sealed record DecodeLimits
-{
-    /// <summary>Width × height; 50 megapixels.</summary>
-    public long MaxPixels { get; init; } = 50_000_000;
-
-    /// <summary>Longest side, pixels.</summary>
-    public int MaxSide { get; init; } = 16_384;
-
-    /// <summary>Shortest side, pixels.</summary>
-    public int MinSide { get; init; } = 16;
-}
+/// <param name="MaxPixels">Width × height.</param>
+/// <param name="MaxSide">Longest side, pixels.</param>
+/// <param name="MinSide">Shortest side, pixels.</param>
+public sealed record DecodeLimits(long MaxPixels = 50_000_000, int MaxSide = 16_384, int MinSide = 16);
 
 /// <summary>The answer: exactly one of the parts is set; none in the line that says a new process is ready.</summary>
 public sealed record DecoderReply
