@@ -1,2 +1,6 @@
-var app = WebApplication.CreateBuilder(args).Build();
-await app.RunAsync();
+using Palimpsest.Hosting;
+using Palimpsest.Preprocessing;
+
+var platform = PlatformBuilder.Create(args, "preprocessing");
+platform.AddPreprocessing();
+await platform.Build().RunAsync();

@@ -1,0 +1,85 @@
+using MassTransit;
+using Palimpsest.Contracts;
+using Palimpsest.Hosting;
+using Palimpsest.Imaging.Protocol;
+
+namespace Palimpsest.Preprocessing;
+
+/// <summary>Prepares one upload and says so, or says why it cannot be analysed.</summary>
+internal sealed partial class PreprocessImageConsumer(IBlobStore blobs, Preprocessor preprocessor, ILogger<PreprocessImageConsumer> logger) : IConsumer<PreprocessImage>
+{
+    /// <summary>Name of the prepared image among an analysis' blobs.</summary>
+    private const string PreparedName = "prepared";
+
+    public async Task Consume(ConsumeContext<PreprocessImage> context)
+    {
+        var (command, cancellationToken) = (context.Message, context.CancellationToken);
+        string output = blobs.CreateTemporaryPath();
+        try
+        {
+            using var upload = await blobs.OpenLocalAsync(command.Upload.Key, cancellationToken);
+            var (facts, refusal) = await preprocessor.PrepareAsync(upload.Path, output, cancellationToken);
+            if (facts is null)
+            {
+                await RejectAsync(context, refusal!);
+                return;
+            }
+
+            string key = $"{command.AnalysisId}/{PreparedName}";
+            long bytes = await blobs.PutFileAsync(key, output, cancellationToken);
+            PreprocessingMetrics.Decoded(facts.Format);
+            await context.Publish(new ImagePreprocessed
+            {
+                AnalysisId = command.AnalysisId,
+                Prepared = new BlobReference { Key = key, Bytes = bytes },
+                Format = facts.Format,
+                Width = facts.Geometry.DisplayedWidth,
+                Height = facts.Geometry.DisplayedHeight,
+                FaceCount = facts.Faces.Count,
+                Options = command.Options,
+                Warnings = facts.Warnings,
+            }, cancellationToken);
+        }
+        catch (BlobNotFoundException)
+        {
+            Log.Erased(logger, command.AnalysisId); // deleted by its owner while it waited
+        }
+        finally
+        {
+            File.Delete(output);
+        }
+    }
+
+    private async Task RejectAsync(ConsumeContext<PreprocessImage> context, Refusal refusal)
+    {
+        Log.Rejected(logger, context.Message.AnalysisId, refusal.Code);
+        PreprocessingMetrics.Rejected(refusal.Code);
+        await context.Publish(
+            new ImageRejected { AnalysisId = context.Message.AnalysisId, Code = refusal.Code, Detail = refusal.Detail }, context.CancellationToken);
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(1, LogLevel.Information, "{AnalysisId} rejected: {Code}")]
+        public static partial void Rejected(ILogger logger, string analysisId, string code);
+
+        [LoggerMessage(2, LogLevel.Information, "{AnalysisId} has no upload any more; nothing to prepare")]
+        public static partial void Erased(ILogger logger, string analysisId);
+    }
+}
+
+/// <summary>One picture for each decoder process in work, as many ahead.</summary>
+internal sealed class PreprocessImageDefinition : ConsumerDefinition<PreprocessImageConsumer>
+{
+    private readonly int concurrency;
+
+    public PreprocessImageDefinition(Decoding.DecoderPool decoders)
+    {
+        EndpointName = Queues.Preprocess;
+        ConcurrentMessageLimit = concurrency = decoders.Processes;
+    }
+
+    protected override void ConfigureConsumer(
+        IReceiveEndpointConfigurator endpointConfigurator, IConsumerConfigurator<PreprocessImageConsumer> consumerConfigurator, IRegistrationContext context) =>
+        endpointConfigurator.UsePlatformDefaults(prefetch: 2 * concurrency, command: true);
+}
