@@ -60,7 +60,9 @@ public sealed class GuardedHttp : IDisposable
                 AutomaticDecompression = DecompressionMethods.None,
                 ConnectTimeout = TimeSpan.FromSeconds(5),
                 MaxResponseHeadersLength = 32,
-                MaxResponseDrainSize = 0,
+                // A body nobody reads (webhooks) is drained for the connection's sake, but not for long.
+                MaxResponseDrainSize = 65_536,
+                ResponseDrainTimeout = TimeSpan.FromSeconds(1),
                 PooledConnectionIdleTimeout = TimeSpan.FromSeconds(20),
                 PooledConnectionLifetime = TimeSpan.FromMinutes(2),
                 // A stranger's server learns our trace ids only where a caller says so (webhooks).

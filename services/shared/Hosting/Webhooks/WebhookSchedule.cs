@@ -9,8 +9,8 @@ namespace Palimpsest.Hosting;
 public sealed class WebhookSchedule(TimeProvider time) : IWebhookScheduler, IDisposable
 {
     private const string Insert = """
-        INSERT INTO webhook_deliveries (id, tenant, endpoint_id, analysis_id, batch_id, url, event, body, traceparent, state, attempts, due_at, created_at)
-        VALUES (@Id, @Tenant, @EndpointId, @AnalysisId, @BatchId, @Url, @Event, @Body, @Traceparent, 'pending', 0, @Now, @Now)
+        INSERT INTO webhook_deliveries (id, tenant, endpoint_id, analysis_id, batch_id, url, target, event, body, traceparent, state, attempts, due_at, created_at)
+        VALUES (@Id, @Tenant, @EndpointId, @AnalysisId, @BatchId, @Url, @Target, @Event, @Body, @Traceparent, 'pending', 0, @Now, @Now)
         ON CONFLICT DO NOTHING
         """;
 
@@ -82,10 +82,14 @@ public sealed class WebhookSchedule(TimeProvider time) : IWebhookScheduler, IDis
             Insert,
             endpoints.Select(e => new
             {
-                Id = Ids.Delivery(time), about.Tenant, EndpointId = e.Id, about.AnalysisId, about.BatchId, e.Url, Event = type, Body = text, Traceparent = trace, Now = now.ToUnixTimeMilliseconds(),
+                Id = Ids.Delivery(time), about.Tenant, EndpointId = e.Id, about.AnalysisId, about.BatchId, e.Url, Target = e.Id ?? CallbackTarget(about.Tenant, e.Url),
+                Event = type, Body = text, Traceparent = trace, Now = now.ToUnixTimeMilliseconds(),
             }),
             transaction, cancellationToken: cancellationToken));
     }
+
+    // All callback URLs of a tenant on one host are one receiver; other tenants' troubles with the host are not this one's.
+    private static string CallbackTarget(string tenant, string url) => $"{tenant} {(Uri.TryCreate(url, UriKind.Absolute, out var uri) ? uri.Authority : url)}";
 
     private sealed record Subject(string Tenant, string? AnalysisId, string? BatchId, string? CallbackUrl, string? Traceparent);
 

@@ -113,6 +113,7 @@ CREATE TABLE webhook_deliveries (
     analysis_id  TEXT,
     batch_id     TEXT,
     url          TEXT NOT NULL,
+    target       TEXT NOT NULL,           -- whose limit of parallel deliveries it counts against
     event        TEXT NOT NULL,
     body         TEXT NOT NULL,
     traceparent  TEXT,
