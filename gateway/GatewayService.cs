@@ -1,0 +1,40 @@
+using Palimpsest.Hosting;
+
+namespace Palimpsest.Gateway;
+
+/// <summary>The edge: keys, limits, intake; in front of reporting when that is another process.</summary>
+public static class GatewayService
+{
+    /// <summary>Adds the gateway to a process.</summary>
+    public static void AddGateway(this PlatformBuilder platform)
+    {
+        ArgumentNullException.ThrowIfNull(platform);
+        platform.AddOptions<IntakeOptions>(IntakeOptions.Section);
+        var services = platform.Services;
+        services.AddSingleton<ApiKeys>();
+        services.AddHostedService<FirstKey>();
+        services.AddSingleton<UploadReceiver>();
+        services.AddSingleton<SubmissionReader>();
+        services.AddSingleton<CachedResults>();
+        services.AddSingleton<PendingGate>();
+        services.AddSingleton<PreferWait>();
+        services.AddSingleton<CallbackCheck>();
+        services.AddSingleton<IdempotencyStore>();
+        services.AddSingleton<Acceptance>();
+        services.AddSingleton<AnalysesEndpoint>();
+        platform.Host.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            // Endpoints that take images raise it for themselves.
+            kestrel.Limits.MaxRequestBodySize = 1 << 20;
+        });
+    }
+
+    /// <summary>Checks keys and maps the gateway's own endpoints.</summary>
+    public static void MapGateway(this WebApplication app)
+    {
+        ArgumentNullException.ThrowIfNull(app);
+        app.UseMiddleware<KeyAuthentication>();
+        app.MapPost("/v1/analyses", (HttpContext context, AnalysesEndpoint endpoint) => endpoint.PostAsync(context));
+    }
+}

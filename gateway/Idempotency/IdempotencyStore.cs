@@ -1,0 +1,112 @@
+using System.Data.Common;
+using Dapper;
+using Microsoft.Extensions.Options;
+using Palimpsest.Contracts;
+using Palimpsest.Hosting;
+
+namespace Palimpsest.Gateway;
+
+/// <summary>An answer that was given once and is given again.</summary>
+internal sealed record StoredAnswer(string RequestHash, int Status, string? Location, string Body);
+
+/// <summary>
+/// Idempotency-Key (IETF httpapi draft 07), by (tenant, key). A key is reserved before the body is read and completed in the transaction that accepts; a reservation whose
+/// process died is free again after <see cref="InFlight"/>. Refusals are not kept: the same key may try again.
+/// </summary>
+internal sealed class IdempotencyStore(PlatformDatabase database, IOptions<IntakeOptions> options, TimeProvider time)
+{
+    /// <summary>A live request renews its reservation three times within this.</summary>
+    public static readonly TimeSpan InFlight = TimeSpan.FromMinutes(1);
+
+    public TimeProvider Time => time;
+
+    /// <summary>Reads the header.</summary>
+    /// <exception cref="ApiException">400: several keys, or not 1 to 255 visible ASCII characters.</exception>
+    public static string? KeyOf(HttpRequest request)
+    {
+        var values = request.Headers["Idempotency-Key"];
+        if (values.Count == 0)
+        {
+            return null;
+        }
+
+        return values is [{ Length: > 0 and <= 255 } key] && !key.AsSpan().ContainsAnyExceptInRange('!', '~')
+            ? key
+            : throw ApiException.Malformed("Idempotency-Key must be one value of 1 to 255 visible ASCII characters.");
+    }
+
+    /// <summary>Reserves the key, or finds the answer it had.</summary>
+    /// <exception cref="ApiException">409: a request with this key is in flight.</exception>
+    public async Task<IdempotencyReservation> BeginAsync(string tenant, string key, CancellationToken cancellationToken)
+    {
+        string owner = "in-flight:" + Guid.NewGuid().ToString("n");
+        var now = time.GetUtcNow();
+        int reserved = await database.ExecuteAsync(
+            """
+            INSERT INTO idempotency (tenant, key, request_hash, created_at, expires_at) VALUES (@tenant, @key, @owner, @now, @until)
+            ON CONFLICT (tenant, key) DO UPDATE SET request_hash = excluded.request_hash, status = NULL, location = NULL, body = NULL,
+                created_at = excluded.created_at, expires_at = excluded.expires_at
+            WHERE idempotency.expires_at <= @now
+            """,
+            new { tenant, key, owner, now = now.ToUnixTimeMilliseconds(), until = (now + InFlight).ToUnixTimeMilliseconds() }, cancellationToken);
+        if (reserved > 0)
+        {
+            return new IdempotencyReservation(this, tenant, key, owner, null);
+        }
+
+        var row = await database.QueryFirstAsync<Row>(
+            """SELECT request_hash AS "RequestHash", status AS "Status", location AS "Location", body AS "Body" FROM idempotency WHERE tenant = @tenant AND key = @key""",
+            new { tenant, key }, cancellationToken);
+        return row is { Status: { } status, Body: { } body }
+            ? new IdempotencyReservation(this, tenant, key, owner, new StoredAnswer(row.RequestHash, (int)status, row.Location, body))
+            : throw InFlightElsewhere();
+    }
+
+    /// <summary>Keeps the answer within the accepting transaction.</summary>
+    /// <exception cref="ApiException">409: the reservation ran out and somebody else has the key; nothing may be committed.</exception>
+    public async Task CompleteAsync(DbTransaction transaction, IdempotencyReservation reservation, StoredAnswer answer, CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        int touched = await transaction.Connection!.ExecuteAsync(new CommandDefinition(
+            """
+            UPDATE idempotency SET request_hash = @RequestHash, status = @Status, location = @Location, body = @Body, expires_at = @until
+            WHERE tenant = @Tenant AND key = @Key AND request_hash = @Owner
+            """,
+            new
+            {
+                answer.RequestHash, answer.Status, answer.Location, answer.Body, reservation.Tenant, reservation.Key, reservation.Owner,
+                until = now.AddHours(options.Value.IdempotencyHours).ToUnixTimeMilliseconds(),
+            },
+            transaction, cancellationToken: cancellationToken));
+        if (touched == 0)
+        {
+            throw InFlightElsewhere();
+        }
+    }
+
+    public Task RenewAsync(IdempotencyReservation reservation) => database.ExecuteAsync(
+        "UPDATE idempotency SET expires_at = @until WHERE tenant = @Tenant AND key = @Key AND request_hash = @Owner",
+        new { reservation.Tenant, reservation.Key, reservation.Owner, until = (time.GetUtcNow() + InFlight).ToUnixTimeMilliseconds() }, CancellationToken.None);
+
+    public Task ReleaseAsync(IdempotencyReservation reservation) => database.ExecuteAsync(
+        "DELETE FROM idempotency WHERE tenant = @Tenant AND key = @Key AND request_hash = @Owner",
+        new { reservation.Tenant, reservation.Key, reservation.Owner }, CancellationToken.None);
+
+    /// <summary>Forgets what has run out.</summary>
+    public Task<int> SweepAsync(CancellationToken cancellationToken) =>
+        database.ExecuteAsync("DELETE FROM idempotency WHERE expires_at <= @now", new { now = time.GetUtcNow().ToUnixTimeMilliseconds() }, cancellationToken);
+
+    private static ApiException InFlightElsewhere() =>
+        new(409, ErrorCodes.IdempotencyInFlight, "A request with this Idempotency-Key is still being worked on. Send it again in a moment to get its answer.") { RetryAfterSeconds = 1 };
+
+    private sealed class Row
+    {
+        public string RequestHash { get; set; } = "";
+
+        public long? Status { get; set; }
+
+        public string? Location { get; set; }
+
+        public string? Body { get; set; }
+    }
+}

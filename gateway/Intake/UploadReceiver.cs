@@ -1,0 +1,138 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using Microsoft.Extensions.Options;
+using Palimpsest.Contracts;
+using Palimpsest.Hosting;
+
+namespace Palimpsest.Gateway;
+
+/// <summary>Streams one image to the store's volume while hashing it: never whole in memory, refused by its first bytes or at the byte that is too much.</summary>
+internal sealed class UploadReceiver(IBlobStore blobs, IOptions<IntakeOptions> options)
+{
+    private const int BufferBytes = 1 << 17;
+
+    // ENOSPC and EDQUOT, as IOException.HResult carries them on Linux.
+    private const int NoSpace = 28;
+    private const int QuotaExceeded = 122;
+
+    /// <summary>Receives; dispose the result, which removes what was not stored.</summary>
+    /// <exception cref="ApiException">400 image_empty, 413 image_too_large, 415 unsupported_format.</exception>
+    /// <exception cref="BlobStoreFullException">No space.</exception>
+    public async Task<ReceivedImage> ReceiveAsync(Stream body, CancellationToken cancellationToken)
+    {
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
+        string? path = null;
+        try
+        {
+            int filled = await FillAsync(body, buffer, cancellationToken);
+            string format = CheckHead(buffer.AsSpan(0, filled));
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            path = blobs.CreateTemporaryPath();
+            long length = 0;
+            using (var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, FileOptions.None))
+            {
+                for (; filled > 0; filled = await FillAsync(body, buffer, cancellationToken))
+                {
+                    if (length + filled > options.Value.MaxImageBytes)
+                    {
+                        throw TooLarge(options.Value.MaxImageBytes);
+                    }
+
+                    hash.AppendData(buffer, 0, filled);
+                    RandomAccess.Write(file, buffer.AsSpan(0, filled), length);
+                    length += filled;
+                }
+
+                // What a 202 promises must survive a power cut, not only a killed process.
+                RandomAccess.FlushToDisk(file);
+            }
+
+            var received = new ReceivedImage(blobs, path, Convert.ToHexStringLower(hash.GetCurrentHash()), length, format);
+            path = null;
+            return received;
+        }
+        catch (IOException e) when (e.HResult is NoSpace or QuotaExceeded)
+        {
+            throw new BlobStoreFullException("The blob volume is full.", e);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+            if (path is not null)
+            {
+                File.Delete(path);
+            }
+        }
+    }
+
+    public static ApiException TooLarge(long limit) =>
+        new(413, ErrorCodes.ImageTooLarge, $"The image is larger than {limit:N0} bytes. Send a smaller one; do not recompress it if you can help it, that destroys traces.");
+
+    private static string CheckHead(ReadOnlySpan<byte> head)
+    {
+        if (head.IsEmpty)
+        {
+            throw new ApiException(400, ErrorCodes.ImageEmpty, "The image has no bytes.");
+        }
+
+        return ImageFormats.Detect(head) ?? throw new ApiException(415, ErrorCodes.UnsupportedFormat, $"These bytes are not an image that is accepted: send {ImageFormats.Accepted}.");
+    }
+
+    /// <summary>Reads until the buffer is full or the body ends: few, large writes.</summary>
+    private static async ValueTask<int> FillAsync(Stream body, byte[] buffer, CancellationToken cancellationToken)
+    {
+        int filled = 0;
+        while (filled < BufferBytes)
+        {
+            int read;
+            try
+            {
+                read = await body.ReadAsync(buffer.AsMemory(filled, BufferBytes - filled), cancellationToken);
+            }
+            catch (IOException e) when (e is not (BadHttpRequestException or ResponseTooLargeException))
+            {
+                throw MultipartBody.Truncated();
+            }
+
+            if (read == 0)
+            {
+                break;
+            }
+
+            filled += read;
+        }
+
+        return filled;
+    }
+}
+
+/// <summary>An image that has arrived whole and lies on the store's volume under a temporary name.</summary>
+internal sealed class ReceivedImage(IBlobStore blobs, string path, string sha256, long bytes, string format) : IDisposable
+{
+    private bool stored;
+
+    /// <summary>SHA-256, lower-case hex.</summary>
+    public string Sha256 => sha256;
+
+    public long Bytes => bytes;
+
+    /// <summary>By its first bytes.</summary>
+    public string Format => format;
+
+    /// <summary>Moves it to its place.</summary>
+    public async Task<BlobReference> StoreAsync(string analysisId, CancellationToken cancellationToken)
+    {
+        string key = analysisId + "/upload";
+        await blobs.PutFileAsync(key, path, cancellationToken);
+        stored = true;
+        return new BlobReference { Key = key, Bytes = bytes };
+    }
+
+    public void Dispose()
+    {
+        if (!stored)
+        {
+            File.Delete(path);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+using Microsoft.Extensions.Options;
+using Palimpsest.Hosting;
+
+namespace Palimpsest.Gateway;
+
+/// <summary>Before the first request: the key of <c>PALIMPSEST_API_KEY</c>, or with <c>--no-auth</c> the tenant it acts for. Runs after the schema, which was registered first.</summary>
+internal sealed partial class FirstKey(ApiKeys keys, IConfiguration configuration, IOptions<IntakeOptions> options, ILogger<FirstKey> log) : IHostedService
+{
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        if (configuration["PALIMPSEST_API_KEY"] is { Length: > 0 } key && await keys.ImportAsync(key, ApiKeys.DefaultTenant, "PALIMPSEST_API_KEY", cancellationToken) is { } created)
+        {
+            LogImported(created.Record.Id);
+        }
+
+        if (options.Value.NoAuth)
+        {
+            await keys.EnsureTenantAsync(ApiKeys.DefaultTenant, cancellationToken);
+        }
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "PALIMPSEST_API_KEY is key {KeyId}")]
+    private partial void LogImported(string keyId);
+}
