@@ -22,6 +22,11 @@ public static class GatewayService
         services.AddSingleton<IdempotencyStore>();
         services.AddSingleton<Acceptance>();
         services.AddSingleton<AnalysesEndpoint>();
+        if (!platform.Settings.Embedded)
+        {
+            platform.AddReportingProxy();
+        }
+
         platform.Host.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -36,5 +41,9 @@ public static class GatewayService
         ArgumentNullException.ThrowIfNull(app);
         app.UseMiddleware<KeyAuthentication>();
         app.MapPost("/v1/analyses", (HttpContext context, AnalysesEndpoint endpoint) => endpoint.PostAsync(context));
+        if (!app.Services.GetRequiredService<PlatformSettings>().Embedded)
+        {
+            app.MapReverseProxy();
+        }
     }
 }

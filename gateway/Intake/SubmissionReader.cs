@@ -92,7 +92,7 @@ internal sealed class SubmissionReader(UploadReceiver receiver, IOptions<IntakeO
     {
         // Before the bytes: a wrong option should not cost an upload.
         var built = collector.Build();
-        ContentDispositionHeaderValue.TryParse(request.Headers.ContentDisposition, out var disposition);
+        ContentDispositionHeaderValue.TryParse(request.Headers.ContentDisposition.ToString(), out var disposition);
         var filename = disposition is null ? default : disposition.FileNameStar.HasValue ? disposition.FileNameStar : disposition.FileName;
         return new Submission(built) { Image = await receiver.ReceiveAsync(request.Body, cancellationToken), Filename = FileNames.Clean(filename.Value) };
     }

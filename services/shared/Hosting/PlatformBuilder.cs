@@ -106,6 +106,8 @@ public sealed class PlatformBuilder
             .AddCheck<DatabaseReadyCheck>("database", tags: ["ready"]);
         Services.Configure<JsonOptions>(json => PlatformJson.Configure(json.SerializerOptions));
         Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(45));
+        // Their information level writes each request with its query string, which may hold what nobody should read.
+        host.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning).AddFilter("Yarp", LogLevel.Warning);
         host.Logging.Configure(options => options.ActivityTrackingOptions = ActivityTrackingOptions.TraceId | ActivityTrackingOptions.SpanId);
     }
 }
