@@ -1,2 +1,5 @@
-var app = WebApplication.CreateBuilder(args).Build();
+using Palimpsest.Deepfake;
+using Palimpsest.Hosting;
+
+var app = PlatformBuilder.Create(args, "deepfake").AddDeepfake().Build();
 await app.RunAsync();

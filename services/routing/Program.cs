@@ -1,2 +1,5 @@
-var app = WebApplication.CreateBuilder(args).Build();
+using Palimpsest.Hosting;
+using Palimpsest.Routing;
+
+var app = PlatformBuilder.Create(args, "routing").AddRouting().Build();
 await app.RunAsync();

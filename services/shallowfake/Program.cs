@@ -1,2 +1,5 @@
-var app = WebApplication.CreateBuilder(args).Build();
+using Palimpsest.Hosting;
+using Palimpsest.Shallowfake;
+
+var app = PlatformBuilder.Create(args, "shallowfake").AddShallowfake().Build();
 await app.RunAsync();

@@ -21,7 +21,7 @@ public sealed class InferenceOptions
     /// <summary>Threads of one run; 0: cores ÷ concurrent runs on the CPU, 1 on a GPU.</summary>
     public int Threads { get; set; }
 
-    /// <summary>Most pictures, tiles or faces in one batch; 0: 8 on the CPU, 16 on a GPU.</summary>
+    /// <summary>Most pictures, tiles or faces in one batch; 0: 4 on the CPU, 16 on a GPU.</summary>
     public int MaxBatch { get; set; }
 
     /// <summary>Most pixels in one batch, unless it is a single item; 0: 1,048,576 on the CPU, 16 times that on a GPU.</summary>

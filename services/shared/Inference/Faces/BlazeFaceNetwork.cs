@@ -51,7 +51,7 @@ internal sealed class BlazeFaceNetwork : IDisposable
         var found = new List<FaceCandidate>();
         for (int layer = 0; layer < Layers.Length; layer++)
         {
-            Decode(outputs.Values(layer), outputs.Values(layer + 2), Layers[layer], square, threshold, found);
+            Decode(outputs.Values(layer), outputs.Values(layer + 2), layer, Side, square, threshold, found);
         }
 
         return FaceMerging.Weighted(found);
@@ -80,10 +80,12 @@ internal sealed class BlazeFaceNetwork : IDisposable
         ArrayPool<byte>.Shared.Return(bytes);
     }
 
-    private void Decode(
-        ReadOnlySpan<float> scores, ReadOnlySpan<float> boxes, (int Cells, int Anchors) layer, Region square, float threshold, List<FaceCandidate> found)
+    /// <summary>Adds the anchors of one layer whose score passes; a score is a logit, a box an offset from its anchor in input pixels.</summary>
+    internal static void Decode(
+        ReadOnlySpan<float> scores, ReadOnlySpan<float> boxes, int layer, int side, Region square, float threshold, List<FaceCandidate> found)
     {
-        float scale = (float)square.Width / Side, stride = (float)Side / layer.Cells;
+        var (cells, anchors) = Layers[layer];
+        float scale = (float)square.Width / side, stride = (float)side / cells;
         for (int i = 0; i < scores.Length; i++)
         {
             float score = 1 / (1 + MathF.Exp(-Math.Clamp(scores[i], -100, 100)));
@@ -92,8 +94,8 @@ internal sealed class BlazeFaceNetwork : IDisposable
                 continue;
             }
 
-            int cell = i / layer.Anchors;
-            float x = ((cell % layer.Cells) + 0.5f) * stride, y = ((cell / layer.Cells) + 0.5f) * stride;
+            int cell = i / anchors;
+            float x = ((cell % cells) + 0.5f) * stride, y = ((cell / cells) + 0.5f) * stride;
             var values = new float[ValuesPerAnchor];
             for (int k = 0; k < ValuesPerAnchor; k++)
             {

@@ -44,14 +44,13 @@ internal static class ManifestRules
 
     private static IEnumerable<string> RouterRules(ModelManifest m)
     {
-        if (m.Inputs.Features is null)
+        if (m.Features is not { } features)
         {
-            yield return "a router needs inputs.features";
+            yield return "a router needs features";
         }
-
-        if (m.Outputs.Probabilities is null)
+        else if (!features.Classes.Order(StringComparer.Ordinal).SequenceEqual(DetectorNames.All.Order(StringComparer.Ordinal)))
         {
-            yield return "a router needs outputs.probabilities";
+            yield return $"features.classes must be {string.Join(" and ", DetectorNames.All)}, in the model's order";
         }
     }
 

@@ -18,9 +18,12 @@ public sealed class ModelCatalog
     {
         ArgumentNullException.ThrowIfNull(options);
         string? variable = Environment.GetEnvironmentVariable(FolderVariable);
-        Folder = options.Models ?? (string.IsNullOrEmpty(variable) ? Path.Combine(AppContext.BaseDirectory, "models") : variable);
+        Folder = options.Models ?? (string.IsNullOrEmpty(variable) ? DefaultFolder : variable);
         choose = options.Choose;
     }
+
+    /// <summary><c>models/</c> beside the program.</summary>
+    public static string DefaultFolder => Path.Combine(AppContext.BaseDirectory, "models");
 
     /// <summary>Where manifests and networks lie.</summary>
     public string Folder { get; }

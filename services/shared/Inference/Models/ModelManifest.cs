@@ -26,8 +26,8 @@ public sealed record ModelManifest
     /// <summary>SHA-256 of that file, hex.</summary>
     public required string Sha256 { get; init; }
 
-    /// <summary>Input tensors.</summary>
-    public required ModelInputs Inputs { get; init; }
+    /// <summary>Input tensors of a localizer.</summary>
+    public ModelInputs Inputs { get; init; } = new();
 
     /// <summary>Input size; all zero: native resolution.</summary>
     public ModelSize Size { get; init; } = new();
@@ -38,8 +38,11 @@ public sealed record ModelManifest
     /// <summary>Present when the network looks at face crops.</summary>
     public ModelFace? Face { get; init; }
 
-    /// <summary>Output tensors; at least one.</summary>
-    public required ModelOutputs Outputs { get; init; }
+    /// <summary>Output tensors of a localizer; at least one.</summary>
+    public ModelOutputs Outputs { get; init; } = new();
+
+    /// <summary>Router only: what it takes and gives.</summary>
+    public RouterWiring? Features { get; init; }
 
     /// <summary>Decision threshold on the uncalibrated score.</summary>
     public double Threshold { get; init; } = 0.5;
@@ -88,9 +91,6 @@ public sealed record ModelInputs
 
     /// <summary>Luminance quantisation table N×64, zigzag order, zero without JPEG history.</summary>
     public TensorName? Qtable { get; init; }
-
-    /// <summary>Router only: feature vector N×F.</summary>
-    public TensorName? Features { get; init; }
 }
 
 /// <summary>A tensor by name.</summary>
@@ -174,9 +174,25 @@ public sealed record ModelOutputs
 
     /// <summary>Class-activation map of the detection head N×1×h×w, not negative.</summary>
     public OutputTensor? ActivationMap { get; init; }
+}
 
-    /// <summary>Router only: class probabilities N×2, shallowfake first.</summary>
-    public OutputTensor? Probabilities { get; init; }
+/// <summary>A router's tensors.</summary>
+public sealed record RouterWiring
+{
+    /// <summary>Definition of the features, e.g. router-features/1.</summary>
+    public required string Version { get; init; }
+
+    /// <summary>Length of the feature vector.</summary>
+    public required int Count { get; init; }
+
+    /// <summary>Name of the input N×Count.</summary>
+    public string Input { get; init; } = "features";
+
+    /// <summary>Name of the output N×2.</summary>
+    public string Probabilities { get; init; } = "probabilities";
+
+    /// <summary>What the two probabilities stand for: shallowfake and deepfake, in the model's order.</summary>
+    public IReadOnlyList<string> Classes { get; init; } = DetectorNames.All;
 }
 
 /// <summary>An output tensor and what makes it a probability.</summary>

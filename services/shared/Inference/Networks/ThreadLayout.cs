@@ -9,6 +9,14 @@ internal static class ThreadLayout
     public static int Threads(InferenceOptions options, string provider, int runs) =>
         options.Threads > 0 ? options.Threads : provider == ExecutionProviders.Cpu ? Math.Max(1, Environment.ProcessorCount / runs) : 1;
 
+    /// <summary>Messages a localizer holds: what runs, and as much again being fetched.</summary>
+    public static int Prefetch(InferenceOptions options)
+    {
+        // The provider is not known before a model is loaded; "auto" without a demand for a GPU is judged as the CPU.
+        string provider = options.Provider == ExecutionProviders.Auto ? ExecutionProviders.Cpu : options.Provider;
+        return 2 * MaxBatch(options, provider) * Runs(options, provider);
+    }
+
     /// <summary>The batcher's knobs for a network.</summary>
     /// <param name="options">What the user set.</param>
     /// <param name="network">The network.</param>
@@ -20,10 +28,12 @@ internal static class ThreadLayout
         {
             Name = network.Name,
             ConcurrentRuns = network.ConcurrentRuns,
-            MaxBatch = !batchable ? 1 : options.MaxBatch > 0 ? options.MaxBatch : cpu ? 8 : 16,
+            MaxBatch = batchable ? MaxBatch(options, network.Provider) : 1,
             MaxBatchCost = options.MaxBatchPixels > 0 ? options.MaxBatchPixels : cpu ? 1L << 20 : 16L << 20,
             MaxDelay = TimeSpan.FromMilliseconds(options.MaxDelayMs ?? (cpu || !batchable ? 0 : 2)),
             MaxCostInFlight = options.MaxPixelsInFlight,
         };
     }
+
+    private static int MaxBatch(InferenceOptions options, string provider) => options.MaxBatch > 0 ? options.MaxBatch : provider == ExecutionProviders.Cpu ? 4 : 16;
 }
