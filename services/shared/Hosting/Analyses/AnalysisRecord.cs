@@ -114,8 +114,11 @@ public sealed record AnalysisRequest
 /// <summary>What the services found so far; grows with each event.</summary>
 public sealed record AnalysisFindings
 {
-    /// <summary>The prepared image.</summary>
+    /// <summary>The prepared image; null before preprocessing and again after the report, when nothing needs its pixels any more.</summary>
     public BlobReference? Prepared { get; init; }
+
+    /// <summary>The prepared image's facts alone (<c>Palimpsest.Imaging.ImageFacts</c> as JSON): kept with the report, masks are rendered by their geometry.</summary>
+    public BlobReference? Facts { get; init; }
 
     /// <summary>Format found by decoding.</summary>
     public string? Format { get; init; }
@@ -146,6 +149,21 @@ public sealed record AnalysisFindings
 
     /// <summary>Answered from the cache; the id of the analysis it was copied from.</summary>
     public string? CachedFrom { get; init; }
+
+    /// <summary>Deleted by the client: nothing of it is shown any more (410), unlike one whose retention time is over.</summary>
+    public bool Deleted { get; init; }
+
+    /// <summary>Every blob that a finished report needs, the upload aside: what an answer from the cache copies.</summary>
+    public IEnumerable<BlobReference> ReportBlobs()
+    {
+        foreach (var blob in Detectors.SelectMany(d => new[] { d.Map, d.Activation }).Append(Result?.Map).Append(Facts))
+        {
+            if (blob is not null)
+            {
+                yield return blob;
+            }
+        }
+    }
 }
 
 /// <summary>One localizer in one analysis.</summary>

@@ -25,6 +25,9 @@ public sealed record OutboxMessage
     /// <summary>The trace it belongs to.</summary>
     public string? Traceparent { get; init; }
 
+    /// <summary>Not sent before this time; null: at once.</summary>
+    public DateTimeOffset? NotBefore { get; init; }
+
     /// <summary>A command to one queue.</summary>
     public static OutboxMessage Command<T>(TimeProvider time, string queue, string analysisId, T message)
         where T : class => Create(time, queue, analysisId, message);

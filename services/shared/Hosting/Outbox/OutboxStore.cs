@@ -22,9 +22,9 @@ public sealed class OutboxStore(PlatformDatabase database, TimeProvider time) : 
         }
 
         long now = time.GetUtcNow().ToUnixTimeMilliseconds();
-        var rows = messages.Select(m => new { m.Id, m.AnalysisId, m.Destination, m.Type, m.Body, m.Traceparent, now });
+        var rows = messages.Select(m => new { m.Id, m.AnalysisId, m.Destination, m.Type, m.Body, m.Traceparent, now, notBefore = m.NotBefore?.ToUnixTimeMilliseconds() ?? 0 });
         await transaction.Connection!.ExecuteAsync(new CommandDefinition(
-            "INSERT INTO outbox (id, analysis_id, destination, type, body, traceparent, created_at) VALUES (@Id, @AnalysisId, @Destination, @Type, @Body, @Traceparent, @now)",
+            "INSERT INTO outbox (id, analysis_id, destination, type, body, traceparent, created_at, claimed_until) VALUES (@Id, @AnalysisId, @Destination, @Type, @Body, @Traceparent, @now, @notBefore)",
             rows, transaction, cancellationToken: cancellationToken));
     }
 

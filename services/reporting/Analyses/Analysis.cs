@@ -1,0 +1,293 @@
+using Palimpsest.Contracts;
+using Palimpsest.Hosting;
+
+namespace Palimpsest.Reporting;
+
+/// <summary>
+/// The life of an analysis after acceptance, as a pure function: a record and an event give the next record and the commands that leave with it.
+/// Events come in any order and twice; whatever the order, the same events end in the same report. Terminal analyses ignore all but erasure.
+/// </summary>
+internal sealed class Analysis(Calibration calibration, ReportingOptions options)
+{
+    /// <summary>Applies an event.</summary>
+    /// <returns>Null when it changes nothing.</returns>
+    public AnalysisChange? Apply(AnalysisRecord record, object @event, DateTimeOffset now)
+    {
+        if (@event is AnalysisDeleted or AnalysisExpired)
+        {
+            return Erase(record, @event is AnalysisDeleted, now);
+        }
+
+        if (AnalysisStatuses.IsTerminal(record.Status))
+        {
+            return null;
+        }
+
+        return @event switch
+        {
+            ImagePreprocessed e => Known(record, e) is { } findings ? Advance(record, findings, now) : null,
+            AnalysisRouted e => Known(record, e) is { } findings ? Advance(record, findings, now) : null,
+            ManipulationLocalized e => Known(record, e) is { } findings ? Advance(record, findings, now) : null,
+            ImageRejected e => Done(Fail(record, e.Code, e.Detail, now)),
+            StepFailed e => Failed(record, e, now),
+            StepOverdue e => Resend(record, e.Counted, now),
+            StepAbandoned e => Abandon(record, e, now),
+            MapLost e => Advance(record, WithDetector(record.Findings, Lost(record, e)), now),
+            _ => throw new ArgumentException($"An analysis does not know the event {@event.GetType().Name}.", nameof(@event)),
+        };
+    }
+
+    /// <summary>Ends with a report.</summary>
+    public static AnalysisRecord Succeed(AnalysisRecord record, AnalysisFindings findings, DateTimeOffset now) =>
+        End(record with { Findings = findings with { Prepared = null } }, AnalysisStatuses.Succeeded, now);
+
+    /// <summary>Ends without one.</summary>
+    public static AnalysisRecord Fail(AnalysisRecord record, string code, string detail, DateTimeOffset now) =>
+        End(record with { Findings = record.Findings with { Error = new ErrorDocument { Code = code, Detail = detail }, Prepared = null } }, AnalysisStatuses.Failed, now);
+
+    /// <summary>Which step is pending, by what is known.</summary>
+    public static string Pending(AnalysisFindings findings) =>
+        findings.Routing is not null ? Steps.Localize : findings.Width is not null ? Steps.Route : Steps.Preprocess;
+
+    /// <summary>The commands of the pending step.</summary>
+    public static IReadOnlyList<Outgoing> Commands(AnalysisRecord record)
+    {
+        var (request, findings) = (record.Request, record.Findings);
+        return Pending(findings) switch
+        {
+            Steps.Preprocess => [new(Queues.Preprocess, new PreprocessImage { AnalysisId = record.Id, Upload = request.Upload, Options = request.Options })],
+            Steps.Route => [new(Queues.Route, new ImagePreprocessed
+            {
+                AnalysisId = record.Id, Prepared = findings.Prepared!, Format = findings.Format!, Width = findings.Width!.Value, Height = findings.Height!.Value,
+                FaceCount = findings.FaceCount, Options = request.Options, Warnings = findings.Warnings,
+            })],
+            _ => [.. findings.Detectors.Where(d => d.State == DetectorStates.Pending).Select(d => Localize(record, d.Name))],
+        };
+    }
+
+    private static Outgoing Localize(AnalysisRecord record, string detector) => new(
+        Queues.Localize(detector),
+        new LocalizeManipulation { AnalysisId = record.Id, Detector = detector, Prepared = record.Findings.Prepared!, Options = record.Request.Options });
+
+    private static AnalysisFindings? Known(AnalysisRecord record, ImagePreprocessed e) => record.Findings.Width is not null ? null : record.Findings with
+    {
+        Prepared = e.Prepared, Format = e.Format, Width = e.Width, Height = e.Height, FaceCount = e.FaceCount, Warnings = e.Warnings,
+    };
+
+    private static AnalysisFindings? Known(AnalysisRecord record, AnalysisRouted e)
+    {
+        var findings = record.Findings;
+        if (findings.Routing is not null)
+        {
+            return null;
+        }
+
+        var planned = e.Plan.Select(plan => findings.Detectors.FirstOrDefault(d => d.Name == plan.Detector) ?? Planned(plan));
+        var unplanned = findings.Detectors.Where(d => e.Plan.All(p => p.Detector != d.Name));
+        return findings with
+        {
+            Prepared = findings.Prepared ?? e.Prepared,
+            Routing = new RoutingDocument { Shallowfake = e.Shallowfake, Deepfake = e.Deepfake, Reasons = e.Reasons },
+            Detectors = InOrder(planned.Concat(unplanned)),
+        };
+    }
+
+    private static DetectorFinding Planned(DetectorPlan plan) => plan.Action switch
+    {
+        DetectorActions.Run => new() { Name = plan.Detector, State = DetectorStates.Pending },
+        DetectorActions.RunIfClean => new() { Name = plan.Detector, State = null, Reason = plan.Reason },
+        DetectorActions.NotApplicable => new() { Name = plan.Detector, State = DetectorStates.NotApplicable, Reason = plan.Reason },
+        _ => new() { Name = plan.Detector, State = DetectorStates.Error, Reason = plan.Reason ?? "No instance of this localizer is alive." },
+    };
+
+    private AnalysisFindings? Known(AnalysisRecord record, ManipulationLocalized e)
+    {
+        var known = record.Findings.Detectors.FirstOrDefault(d => d.Name == e.Detector);
+
+        // The first answer stands; only a completed one replaces an error or timeout that came before it.
+        bool answered = known?.State is not (null or DetectorStates.Pending);
+        bool improves = e.State == DetectorStates.Completed && known?.State is DetectorStates.Error or DetectorStates.Timeout;
+        return answered && !improves ? null : WithDetector(record.Findings, new DetectorFinding
+        {
+            Name = e.Detector,
+            State = e.State,
+            RawScore = e.Score,
+            Score = Calibrated(e.Detector, e.Score),
+            Threshold = Calibrated(e.Detector, e.Threshold),
+            Model = e.Model,
+            DurationMs = e.DurationMs,
+            Provider = e.Provider,
+            Reason = e.Reason,
+            Map = e.Map,
+            Activation = e.Activation,
+            FaceScores = e.FaceScores,
+        });
+    }
+
+    private double? Calibrated(string detector, double? raw) => raw is { } value ? calibration.Apply(detector, value) : null;
+
+    /// <summary>After new findings: send deferred localizers, or ask for the report, or wait.</summary>
+    private AnalysisChange Advance(AnalysisRecord before, AnalysisFindings findings, DateTimeOffset now)
+    {
+        IReadOnlyList<string> send = [];
+        if (findings.Routing is not null && findings.Detectors.All(d => d.State != DetectorStates.Pending))
+        {
+            (findings, send) = DecideDeferred(findings);
+        }
+
+        string step = Pending(findings);
+        var record = before with
+        {
+            Findings = findings,
+            Status = AnalysisStatuses.Running,
+            StartedAt = before.StartedAt ?? now,
+            Stage = step switch { Steps.Preprocess => Stages.Preprocessing, Steps.Route => Stages.Routing, _ => Stages.Localizing },
+        };
+        if (send.Count > 0 || step != Pending(before.Findings))
+        {
+            record = record with { StageSince = now, StageAttempts = 0, StageDue = now + options.Step };
+        }
+
+        if (step != Steps.Localize || findings.Detectors.Any(d => d.State == DetectorStates.Pending))
+        {
+            return new AnalysisChange(record, [.. send.Select(name => Localize(record, name))], NeedsReport: false);
+        }
+
+        return findings.Detectors.Any(d => d.State == DetectorStates.Completed)
+            ? new AnalysisChange(record with { Stage = Stages.Reporting }, [], NeedsReport: true)
+            : Done(NothingRan(record, now));
+    }
+
+    /// <summary>Those that ran first are in: the deferred ones look as well unless a manipulation is found already.</summary>
+    private (AnalysisFindings Findings, IReadOnlyList<string> Send) DecideDeferred(AnalysisFindings findings)
+    {
+        if (findings.Detectors.All(d => d.State is not null))
+        {
+            return (findings, []);
+        }
+
+        bool look = Fusion.NeedsSecondLook(findings.Detectors.Select(d => new DetectorEvidence { Name = d.Name, State = d.State ?? DetectorStates.Pending, RawScore = d.RawScore }), calibration);
+        string found = string.Join(" and ", findings.Detectors.Where(d => d.State == DetectorStates.Completed).Select(d => d.Name));
+        var decided = findings.Detectors.Select(d => d switch
+        {
+            { State: not null } => d,
+            _ when look => d with { State = DetectorStates.Pending, Reason = null },
+            _ => d with { State = DetectorStates.NotApplicable, Reason = $"not needed: {found} already found a manipulation" },
+        });
+        string[] send = look ? [.. findings.Detectors.Where(d => d.State is null).Select(d => d.Name)] : [];
+        return (findings with { Detectors = [.. decided] }, send);
+    }
+
+    private AnalysisChange? Failed(AnalysisRecord record, StepFailed e, DateTimeOffset now)
+    {
+        var detector = e.Detector is null ? null : record.Findings.Detectors.FirstOrDefault(d => d.Name == e.Detector);
+        bool open = e.Step switch
+        {
+            Steps.Localize => detector?.State is null or DetectorStates.Pending,
+            Steps.Route => record.Findings.Routing is null,
+            _ => Pending(record.Findings) == Steps.Preprocess,
+        };
+        if (!open)
+        {
+            return null;
+        }
+
+        if (e.Passing && record.StageAttempts < options.MaxResends)
+        {
+            var again = Commands(record).Where(o => e.Detector is null || o.Queue == Queues.Localize(e.Detector)).ToList();
+            var at = now + (options.FaultRetry * Math.Pow(2, record.StageAttempts));
+            return again.Count == 0 ? null : new AnalysisChange(
+                Waiting(record, at, record.StageAttempts + 1), [.. again.Select(o => o with { NotBefore = at })], NeedsReport: false);
+        }
+
+        return e.Detector is null
+            ? Done(Fail(record, ErrorCodes.ProcessingCrashed, e.Detail, now))
+            : Advance(record, WithDetector(record.Findings, (detector ?? new() { Name = e.Detector }) with { State = DetectorStates.Error, Reason = e.Detail }), now);
+    }
+
+    private AnalysisChange? Resend(AnalysisRecord record, bool counted, DateTimeOffset now)
+    {
+        var commands = Commands(record);
+        return commands.Count == 0 ? null : new AnalysisChange(Waiting(record, now, record.StageAttempts + (counted ? 1 : 0)), commands, NeedsReport: false);
+    }
+
+    private AnalysisRecord Waiting(AnalysisRecord record, DateTimeOffset since, int attempts) =>
+        record with { StageSince = since, StageAttempts = attempts, StageDue = since + (options.Step * Math.Pow(2, attempts)) };
+
+    private AnalysisChange? Abandon(AnalysisRecord record, StepAbandoned e, DateTimeOffset now)
+    {
+        if (Pending(record.Findings) != Steps.Localize)
+        {
+            return e.Detector is null ? Done(Fail(record, ErrorCodes.DeadlineExceeded, e.Reason, now)) : null;
+        }
+
+        string state = e.Detector is null ? DetectorStates.Timeout : DetectorStates.Error;
+        var findings = record.Findings with
+        {
+            Detectors = [.. record.Findings.Detectors.Select(d =>
+                d.State == DetectorStates.Pending && (e.Detector is null || d.Name == e.Detector) ? d with { State = state, Reason = e.Reason } : d)],
+        };
+        bool changed = findings.Detectors.Zip(record.Findings.Detectors).Any(p => !ReferenceEquals(p.First, p.Second));
+        return changed ? Advance(record, findings, now) : null;
+    }
+
+    private static AnalysisChange? Erase(AnalysisRecord record, bool byClient, DateTimeOffset now)
+    {
+        bool terminal = AnalysisStatuses.IsTerminal(record.Status);
+        if (byClient)
+        {
+            var ended = terminal ? record : End(record, AnalysisStatuses.Canceled, now);
+            return record.Findings.Deleted ? null : Done(ended with
+            {
+                ErasedAt = record.ErasedAt ?? now,
+                Findings = new AnalysisFindings { Deleted = true },
+                Request = record.Request with { Filename = null, Metadata = null, SourceUrl = null, CallbackUrl = null },
+            });
+        }
+
+        // Image and maps go, the numbers stay.
+        var findings = record.Findings;
+        return !terminal || record.ErasedAt is not null ? null : Done(record with
+        {
+            ErasedAt = now,
+            Findings = findings with
+            {
+                Prepared = null,
+                Facts = null,
+                Detectors = [.. findings.Detectors.Select(d => d with { Map = null, Activation = null })],
+                Result = findings.Result is null ? null : findings.Result with { Map = null },
+            },
+        });
+    }
+
+    private static AnalysisRecord NothingRan(AnalysisRecord record, DateTimeOffset now)
+    {
+        string code = record.Findings.Detectors.Any(d => d.State == DetectorStates.Timeout) ? ErrorCodes.DeadlineExceeded : ErrorCodes.NoDetectorRan;
+        string why = string.Join("; ", record.Findings.Detectors.Select(d => $"{d.Name}: {d.Reason?.TrimEnd('.') ?? d.State}"));
+        return Fail(record, code, why.Length > 0 ? $"No localizer could run. {why}." : "No localizer is known to the router.", now);
+    }
+
+    private static AnalysisChange Done(AnalysisRecord record) => new(record, [], NeedsReport: false);
+
+    private static AnalysisRecord End(AnalysisRecord record, string status, DateTimeOffset now) => record with
+    {
+        Status = status,
+        Stage = Stages.Reporting,
+        StageDue = null,
+        StartedAt = record.StartedAt ?? now,
+        CompletedAt = now,
+        // Zero retention: the sweep erases as soon as the result is delivered.
+        ExpiresAt = record.Request.ZeroRetention ? now : record.ExpiresAt,
+    };
+
+    private static DetectorFinding Lost(AnalysisRecord record, MapLost e) => record.Findings.Detectors.First(d => d.Name == e.Detector) with
+    {
+        State = DetectorStates.Error, Reason = e.Reason, RawScore = null, Score = null, Map = null, Activation = null, FaceScores = [],
+    };
+
+    private static AnalysisFindings WithDetector(AnalysisFindings findings, DetectorFinding finding) =>
+        findings with { Detectors = InOrder(findings.Detectors.Where(d => d.Name != finding.Name).Append(finding)) };
+
+    private static List<DetectorFinding> InOrder(IEnumerable<DetectorFinding> detectors) =>
+        [.. detectors.OrderBy(d => DetectorNames.All.Contains(d.Name) ? DetectorNames.All.ToList().IndexOf(d.Name) : int.MaxValue).ThenBy(d => d.Name, StringComparer.Ordinal)];
+}

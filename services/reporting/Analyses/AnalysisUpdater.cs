@@ -1,0 +1,149 @@
+using System.Data.Common;
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Palimpsest.Contracts;
+using Palimpsest.Hosting;
+
+namespace Palimpsest.Reporting;
+
+/// <summary>
+/// Loads, applies an event, saves: with the outgoing messages and the webhook schedule in the same transaction, and again from the start when somebody else saved first.
+/// </summary>
+internal sealed partial class AnalysisUpdater(
+    IAnalysisStore store, IBlobStore blobs, IPlatformCache cache, Analysis analysis, ReportWriter writer, BatchCompletion batches, StepProgress progress,
+    ReportingOptions options, TimeProvider time, ILogger<AnalysisUpdater> log, IWebhookScheduler? webhooks = null)
+{
+    // Each conflict means that another event of this analysis was saved; an analysis has about ten events.
+    private const int Attempts = 25;
+
+    /// <summary>Applies one event.</summary>
+    /// <returns>The record as it stands now; null when there is no such analysis.</returns>
+    /// <exception cref="TimeoutException">Others kept saving first; transient.</exception>
+    public async Task<AnalysisRecord?> ApplyAsync(string analysisId, object @event, CancellationToken cancellationToken)
+    {
+        for (int attempt = 0; attempt < Attempts; attempt++)
+        {
+            if (await store.LoadAsync(analysisId, cancellationToken) is not { } before)
+            {
+                LogUnknown(@event.GetType().Name, analysisId);
+                return null;
+            }
+
+            var now = time.GetUtcNow();
+            if (analysis.Apply(before, @event, now) is not { } change)
+            {
+                return before;
+            }
+
+            var after = change.NeedsReport ? await FinishAsync(change.Record, now, cancellationToken) : change;
+            if (await SaveAsync(before, after, cancellationToken) is { } saved)
+            {
+                await AfterwardsAsync(before, saved, cancellationToken);
+                return saved;
+            }
+        }
+
+        throw new TimeoutException($"{analysisId} was saved by others {Attempts} times in a row.");
+    }
+
+    private async Task<AnalysisChange> FinishAsync(AnalysisRecord ready, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return new AnalysisChange(Analysis.Succeed(ready, await writer.WriteAsync(ready, cancellationToken), now), [], NeedsReport: false);
+        }
+        catch (MapLostException lost)
+        {
+            LogMapLost(lost.Detector, ready.Id, lost.Message);
+            var change = analysis.Apply(ready, new MapLost(lost.Detector, lost.Message), now)!;
+            return change.NeedsReport ? await FinishAsync(change.Record, now, cancellationToken) : change;
+        }
+        catch (Exception e) when (e is BlobNotFoundException or InvalidDataException)
+        {
+            LogPreparedLost(ready.Id, e.Message);
+            return new AnalysisChange(Analysis.Fail(ready, ErrorCodes.ProcessingCrashed, "The prepared picture was lost before the report was made; submit it again.", now), [], NeedsReport: false);
+        }
+    }
+
+    private Task<AnalysisRecord?> SaveAsync(AnalysisRecord before, AnalysisChange change, CancellationToken cancellationToken)
+    {
+        var record = change.Record;
+        var messages = change.Outgoing.Select(o => Message(record, o)).ToList();
+        bool ended = AnalysisStatuses.IsTerminal(record.Status) && !AnalysisStatuses.IsTerminal(before.Status);
+        if (ended && Announcement(record) is { } announcement)
+        {
+            messages.Add(announcement);
+        }
+
+        return store.TrySaveAsync(record, messages, ended ? t => AlsoAsync(t, record, cancellationToken) : null, cancellationToken);
+    }
+
+    private async Task AlsoAsync(DbTransaction transaction, AnalysisRecord record, CancellationToken cancellationToken)
+    {
+        if (webhooks is not null)
+        {
+            await webhooks.ScheduleAsync(transaction, record, cancellationToken);
+        }
+
+        await batches.EndedAsync(transaction, record, cancellationToken);
+    }
+
+    /// <summary>What need not be in the transaction: losing it costs a recomputation or a late erasure, never a result.</summary>
+    private async Task AfterwardsAsync(AnalysisRecord before, AnalysisRecord saved, CancellationToken cancellationToken)
+    {
+        progress.Observe(before, saved, time.GetUtcNow());
+        if (AnalysisStatuses.IsTerminal(before.Status) || !AnalysisStatuses.IsTerminal(saved.Status))
+        {
+            return;
+        }
+
+        webhooks?.Wake();
+        ReportingMetrics.Ended(saved);
+        if (before.Findings.Prepared is { } prepared)
+        {
+            await blobs.DeleteAsync(prepared.Key, cancellationToken);
+        }
+
+        // A partial report is not an answer for the next submission: the missing localizer may be back by then.
+        bool whole = saved.Status == AnalysisStatuses.Succeeded && saved.Findings.Detectors.All(d => d.State is DetectorStates.Completed or DetectorStates.NotApplicable);
+        if (whole && saved is { Request: { CacheKey: { } key, ZeroRetention: false } } && options.ResultCacheHours > 0)
+        {
+            await cache.SetAsync(key, saved.Id, TimeSpan.FromHours(options.ResultCacheHours), cancellationToken);
+        }
+    }
+
+    private OutboxMessage Message(AnalysisRecord record, Outgoing outgoing)
+    {
+        var message = outgoing.Message switch
+        {
+            PreprocessImage m => OutboxMessage.Command(time, outgoing.Queue, record.Id, m),
+            ImagePreprocessed m => OutboxMessage.Command(time, outgoing.Queue, record.Id, m),
+            LocalizeManipulation m => OutboxMessage.Command(time, outgoing.Queue, record.Id, m),
+            _ => throw new ArgumentException($"{outgoing.Message.GetType().Name} is not sent by reporting.", nameof(outgoing)),
+        };
+        // The sweep has no request around it: its messages join the trace of the submission.
+        return message with { NotBefore = outgoing.NotBefore, Traceparent = Activity.Current?.Id ?? record.Request.Traceparent };
+    }
+
+    private OutboxMessage? Announcement(AnalysisRecord record) => record.Status switch
+    {
+        AnalysisStatuses.Succeeded => OutboxMessage.Event(time, record.Id, new AnalysisCompleted
+        {
+            AnalysisId = record.Id, Tenant = record.Tenant, Verdict = record.Findings.Result!.Verdict, Score = record.Findings.Result.Score,
+        }),
+        AnalysisStatuses.Failed => OutboxMessage.Event(time, record.Id, new AnalysisFailed
+        {
+            AnalysisId = record.Id, Tenant = record.Tenant, Code = record.Findings.Error!.Code, Detail = record.Findings.Error.Detail,
+        }),
+        _ => null,
+    };
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Event} of {AnalysisId}, which is not in the database, is dropped")]
+    private partial void LogUnknown(string @event, string analysisId);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The map of {Detector} for {AnalysisId} cannot be used: {Reason}")]
+    private partial void LogMapLost(string detector, string analysisId, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The prepared image of {AnalysisId} cannot be used: {Reason}")]
+    private partial void LogPreparedLost(string analysisId, string reason);
+}

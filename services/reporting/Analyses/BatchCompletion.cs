@@ -1,0 +1,114 @@
+using System.Data.Common;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Dapper;
+using Palimpsest.Contracts;
+using Palimpsest.Hosting;
+
+namespace Palimpsest.Reporting;
+
+/// <summary>Closes a batch, and schedules its webhook, in the transaction that ends its last analysis.</summary>
+internal sealed class BatchCompletion(PlatformDatabase database, TimeProvider time, IWebhookScheduler? webhooks = null)
+{
+    private const string Open = """
+        SELECT b.id FROM batches b
+        WHERE b.completed_at IS NULL AND b.created_at < @before AND NOT EXISTS (SELECT 1 FROM analyses a WHERE a.batch_id = b.id AND a.stage_due IS NOT NULL)
+        LIMIT 100
+        """;
+
+    /// <summary>An analysis ended; call it after its row was updated.</summary>
+    public Task EndedAsync(DbTransaction transaction, AnalysisRecord record, CancellationToken cancellationToken) =>
+        record.Request.BatchId is { } batch ? TryCloseAsync(transaction, batch, cancellationToken) : Task.CompletedTask;
+
+    /// <summary>Closes batches that no analysis will close any more: every item refused, cached or deleted.</summary>
+    public async Task SweepAsync(CancellationToken cancellationToken)
+    {
+        long before = time.GetUtcNow().AddSeconds(-10).ToUnixTimeMilliseconds();
+        foreach (string batch in await database.QueryAsync<string>(Open, new { before }, cancellationToken))
+        {
+            await database.InTransactionAsync(
+                async t =>
+                {
+                    await TryCloseAsync(t, batch, cancellationToken);
+                    return true;
+                },
+                cancellationToken);
+        }
+    }
+
+    private async Task TryCloseAsync(DbTransaction transaction, string batchId, CancellationToken cancellationToken)
+    {
+        // The lock puts the two last analyses of a batch one after the other: without it each would see the other as still running.
+        string locking = database.IsPostgres ? " FOR UPDATE" : "";
+        var batch = await QueryAsync<BatchRow>(transaction, BatchRow.Select + locking, new { batchId }, cancellationToken);
+        if (batch is null || batch.CompletedAt is not null)
+        {
+            return;
+        }
+
+        var rows = (await transaction.Connection!.QueryAsync<(string Status, string? Verdict, long Count)>(new CommandDefinition(
+            "SELECT status, verdict, count(*) FROM analyses WHERE batch_id = @batchId GROUP BY status, verdict", new { batchId }, transaction, cancellationToken: cancellationToken))).AsList();
+        long there = rows.Sum(r => r.Count) + batch.RejectedItems.Count;
+        if (there < batch.Total || rows.Any(r => !AnalysisStatuses.IsTerminal(r.Status)))
+        {
+            return;
+        }
+
+        var now = time.GetUtcNow();
+        await transaction.Connection!.ExecuteAsync(new CommandDefinition(
+            "UPDATE batches SET completed_at = @at WHERE id = @batchId", new { batchId, at = now.ToUnixTimeMilliseconds() }, transaction, cancellationToken: cancellationToken));
+        if (webhooks is not null)
+        {
+            long succeeded = rows.Where(r => r.Status == AnalysisStatuses.Succeeded).Sum(r => r.Count);
+            await webhooks.ScheduleBatchAsync(transaction, batch.Finished(now, (int)succeeded, rows.Where(r => r.Verdict is not null)
+                .GroupBy(r => r.Verdict!).ToDictionary(g => g.Key, g => (int)g.Sum(r => r.Count), StringComparer.Ordinal)), cancellationToken);
+        }
+    }
+
+    private static Task<T?> QueryAsync<T>(DbTransaction transaction, string sql, object parameters, CancellationToken cancellationToken) =>
+        transaction.Connection!.QueryFirstOrDefaultAsync<T>(new CommandDefinition(sql, parameters, transaction, cancellationToken: cancellationToken));
+}
+
+/// <summary>A row of <c>batches</c>.</summary>
+internal sealed class BatchRow
+{
+    public const string Columns = """
+        SELECT id AS "Id", tenant AS "Tenant", created_at AS "CreatedAt", completed_at AS "CompletedAt", total AS "Total", callback_url AS "CallbackUrl",
+               metadata AS "Metadata", rejected AS "Rejected" FROM batches
+        """;
+
+    public const string Select = Columns + " WHERE id = @batchId";
+
+    public string Id { get; set; } = "";
+
+    public string Tenant { get; set; } = "";
+
+    public long CreatedAt { get; set; }
+
+    public long? CompletedAt { get; set; }
+
+    public long Total { get; set; }
+
+    public string? CallbackUrl { get; set; }
+
+    public string? Metadata { get; set; }
+
+    public string Rejected { get; set; } = "[]";
+
+    /// <summary>Items refused at submission, as the gateway wrote them.</summary>
+    public JsonArray RejectedItems => JsonNode.Parse(Rejected) as JsonArray ?? [];
+
+    public FinishedBatch Finished(DateTimeOffset now, int succeeded, IReadOnlyDictionary<string, int> verdicts) => new()
+    {
+        Id = Id,
+        Tenant = Tenant,
+        CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(CreatedAt),
+        CompletedAt = now,
+        Total = (int)Total,
+        Succeeded = succeeded,
+        Failed = (int)Total - succeeded,
+        Verdicts = verdicts,
+        CallbackUrl = CallbackUrl,
+        Metadata = Metadata is { Length: > 0 } ? JsonSerializer.Deserialize<JsonObject>(Metadata, PlatformJson.Options) : null,
+    };
+}

@@ -1,0 +1,34 @@
+using Palimpsest.Contracts;
+using Palimpsest.Hosting;
+
+namespace Palimpsest.Reporting;
+
+/// <summary>Look-ups on behalf of a client: always by (tenant, id), so that somebody else's analysis does not exist.</summary>
+internal static class AnalysisAccess
+{
+    /// <summary>The caller's analysis.</summary>
+    /// <exception cref="ApiException">404 not there or not the caller's; 410 deleted.</exception>
+    public static async Task<AnalysisRecord> FindForAsync(this IAnalysisStore store, HttpContext context, string id)
+    {
+        var record = await store.FindAsync(TenantContext.Of(context).Tenant, id, context.RequestAborted) ?? throw ApiException.NotFound("analysis");
+        return record.Findings.Deleted ? throw new ApiException(StatusCodes.Status410Gone, ErrorCodes.Erased, "This analysis was deleted.") : record;
+    }
+
+    /// <summary>The caller's analysis with its report and pictures.</summary>
+    /// <exception cref="ApiException">404, 410 erased, 409 not finished or failed.</exception>
+    public static async Task<AnalysisRecord> FindReportAsync(this IAnalysisStore store, HttpContext context, string id)
+    {
+        var record = await store.FindForAsync(context, id);
+        if (record.ErasedAt is { } erased)
+        {
+            throw new ApiException(StatusCodes.Status410Gone, ErrorCodes.Erased, $"Image and masks were erased at {erased:u}, after their retention time. The numbers are still at /v1/analyses/{id}.");
+        }
+
+        return record.Status switch
+        {
+            AnalysisStatuses.Succeeded => record,
+            AnalysisStatuses.Failed => throw new ApiException(StatusCodes.Status409Conflict, ErrorCodes.Conflict, $"This analysis failed, there is nothing to show: {record.Findings.Error?.Detail}"),
+            _ => throw new ApiException(StatusCodes.Status409Conflict, ErrorCodes.Conflict, "This analysis has not finished yet; wait for status 'succeeded'.") { RetryAfterSeconds = 1 },
+        };
+    }
+}

@@ -1,0 +1,39 @@
+using MassTransit;
+using Microsoft.Extensions.Options;
+using Palimpsest.Hosting;
+
+namespace Palimpsest.Reporting;
+
+/// <summary>Owns an analysis after acceptance: join, fusion, verdict, report, events, retention.</summary>
+public static class ReportingService
+{
+    /// <summary>Adds it to a process.</summary>
+    public static void AddReporting(this PlatformBuilder platform)
+    {
+        ArgumentNullException.ThrowIfNull(platform);
+        platform.AddOptions<ReportingOptions>(ReportingOptions.Section);
+        var services = platform.Services;
+        services.AddSingleton(s => s.GetRequiredService<IOptions<ReportingOptions>>().Value);
+        services.AddSingleton<Analysis>();
+        services.AddSingleton<ReportWriter>();
+        services.AddSingleton<StepProgress>();
+        services.AddSingleton<BatchCompletion>();
+        services.AddSingleton<AnalysisUpdater>();
+        services.AddHostedService<StalledSweep>();
+        services.AddSingleton<RenderedImages>();
+        services.AddSingleton<AnalysisEraser>();
+        platform.AddConsumers(bus =>
+        {
+            bus.AddConsumer<ReportConsumer, ReportDefinition>();
+            bus.AddConsumer<DeadLetterConsumer, DeadLetterDefinition>();
+        });
+    }
+
+    /// <summary>Maps its endpoints.</summary>
+    public static void MapReporting(this WebApplication app)
+    {
+        ArgumentNullException.ThrowIfNull(app);
+        var api = app.MapGroup("/v1").AddEndpointFilter<CallerFilter>();
+        api.MapAnalyses();
+    }
+}

@@ -1,0 +1,25 @@
+using Palimpsest.Hosting;
+
+namespace Palimpsest.Reporting;
+
+/// <summary>Erases an analysis: the row says so first, then the blobs go. A crash between the two leaves blobs that the orphan sweep removes.</summary>
+internal sealed class AnalysisEraser(AnalysisUpdater updater, IBlobStore blobs, IPlatformCache cache, RenderedImages rendered)
+{
+    /// <summary>Applies <paramref name="event"/> (<see cref="AnalysisDeleted"/> or <see cref="AnalysisExpired"/>) and removes the bytes.</summary>
+    public async Task EraseAsync(AnalysisRecord record, object @event, CancellationToken cancellationToken)
+    {
+        var after = await updater.ApplyAsync(record.Id, @event, cancellationToken);
+        if (after?.ErasedAt is null)
+        {
+            return;
+        }
+
+        if (record.Request.CacheKey is { } key && await cache.GetAsync(key, cancellationToken) == record.Id)
+        {
+            await cache.RemoveAsync(key, cancellationToken);
+        }
+
+        rendered.Forget(record.Id);
+        await blobs.DeleteAnalysisAsync(record.Id, cancellationToken);
+    }
+}

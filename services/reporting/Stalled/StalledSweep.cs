@@ -1,0 +1,129 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Palimpsest.Hosting;
+
+namespace Palimpsest.Reporting;
+
+/// <summary>
+/// Finishes what got stuck: messages lost by a crash of the in-memory transport, by a broker that lost its disk, by a service that died after its
+/// acknowledgement. At start and every <see cref="ReportingOptions.SweepSeconds"/>.
+/// </summary>
+internal sealed partial class StalledSweep(
+    PlatformDatabase database, PlatformSettings settings, IAnalysisStore store, AnalysisUpdater updater, StepProgress progress, IDetectorRegistry detectors, BatchCompletion batches,
+    ReportingOptions options, TimeProvider time, ILogger<StalledSweep> log) : BackgroundService
+{
+    // What is in the outbox was not sent yet: nothing is lost. Oldest first: the overtaken ones are among the oldest.
+    private const string Overdue = """
+        SELECT id FROM analyses
+        WHERE stage_due IS NOT NULL AND stage_due <= @now AND stage = @stage AND id NOT IN (SELECT analysis_id FROM outbox)
+        ORDER BY stage_since LIMIT @limit
+        """;
+
+    private const string Unfinished = """
+        SELECT id FROM analyses WHERE stage_due IS NOT NULL AND stage_since < @before AND id > @after AND id NOT IN (SELECT analysis_id FROM outbox) ORDER BY id LIMIT 200
+        """;
+
+    /// <summary>One look at everything overdue.</summary>
+    public async Task SweepAsync(CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        var alive = await detectors.ListAsync(cancellationToken);
+        foreach (string stage in new[] { Stages.Preprocessing, Stages.Routing, Stages.Localizing })
+        {
+            var plan = new StalledPlan(options, progress, alive, now);
+            var ids = await database.QueryAsync<string>(Overdue, new { now = now.ToUnixTimeMilliseconds(), stage, limit = options.SweepBatch * 4 }, cancellationToken);
+            int moved = 0;
+            foreach (string id in ids)
+            {
+                if (moved >= options.SweepBatch || await store.LoadAsync(id, cancellationToken) is not { } record || plan.Decide(record) is not { } decision)
+                {
+                    continue;
+                }
+
+                LogMoved(decision is StepOverdue ? "Sending again" : "Giving up", Analysis.Pending(record.Findings), id);
+                await MoveAsync(record, decision, cancellationToken);
+                moved++;
+            }
+        }
+
+        await batches.SweepAsync(cancellationToken);
+    }
+
+    /// <summary>Embedded, at start: whatever was in the in-memory transport is gone, so every pending step is sent again.</summary>
+    public async Task ResumeAsync(DateTimeOffset before, CancellationToken cancellationToken)
+    {
+        string after = "";
+        int count = 0;
+        while (true)
+        {
+            var ids = await database.QueryAsync<string>(Unfinished, new { before = before.ToUnixTimeMilliseconds(), after }, cancellationToken);
+            foreach (string id in ids)
+            {
+                if (await store.LoadAsync(id, cancellationToken) is { } record)
+                {
+                    await MoveAsync(record, new StepOverdue(Counted: false), cancellationToken);
+                    count++;
+                }
+            }
+
+            if (ids.Count == 0)
+            {
+                break;
+            }
+
+            after = ids[^1];
+        }
+
+        if (count > 0)
+        {
+            LogResumed(count);
+        }
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var started = progress.Since;
+        bool resumed = !settings.Embedded;
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                if (!resumed)
+                {
+                    await ResumeAsync(started, stoppingToken);
+                    resumed = true;
+                }
+
+                await SweepAsync(stoppingToken);
+                await Task.Delay(TimeSpan.FromSeconds(options.SweepSeconds), time, stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                LogFailed(e);
+                await Task.Delay(TimeSpan.FromSeconds(Math.Min(5, options.SweepSeconds)), time, stoppingToken);
+            }
+        }
+    }
+
+    private async Task MoveAsync(AnalysisRecord record, object decision, CancellationToken cancellationToken)
+    {
+        await updater.ApplyAsync(record.Id, decision, cancellationToken);
+        if (decision is StepOverdue)
+        {
+            ReportingMetrics.Resent(Analysis.Pending(record.Findings));
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Action}: the {Step} step of {AnalysisId} is stalled")]
+    private partial void LogMoved(string action, string step, string analysisId);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Resumed {Count} analyses that a stop had interrupted")]
+    private partial void LogResumed(int count);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The stalled-work sweep failed; trying again")]
+    private partial void LogFailed(Exception exception);
+}

@@ -1,0 +1,84 @@
+using System.Text.Json;
+using Palimpsest.Contracts;
+
+namespace Palimpsest.Hosting;
+
+/// <summary>
+/// How raw scores become probabilities and verdicts: <c>models/calibration.json</c>, written by training from validation pictures. Part of the cache key.
+/// </summary>
+public sealed record Calibration
+{
+    private const double Edge = 1e-6;
+
+    /// <summary>Recorded with each result; <c>uncalibrated</c> without a file.</summary>
+    public required string Version { get; init; }
+
+    /// <summary>Platt scaling of each localizer by name; one that is missing is taken as it is.</summary>
+    public IReadOnlyDictionary<string, PlattScaling> Detectors { get; init; } = new Dictionary<string, PlattScaling>(StringComparer.Ordinal);
+
+    /// <summary>Fused probability from which a picture is called likely fake.</summary>
+    public required double LikelyFake { get; init; }
+
+    /// <summary>Fused probability up to which a covered picture is called likely real.</summary>
+    public required double LikelyReal { get; init; }
+
+    /// <summary>Share of authentic validation pictures at or above <see cref="LikelyFake"/>, 0..1; null when not measured.</summary>
+    public double? FalseAlarmRate { get; init; }
+
+    /// <summary>What it was fitted on.</summary>
+    public string? Data { get; init; }
+
+    /// <summary>Raw scores as they are, cautious thresholds: fake from 0.8, real up to 0.2, a wide uncertain band between.</summary>
+    public static Calibration Uncalibrated { get; } = new() { Version = "uncalibrated", LikelyFake = 0.8, LikelyReal = 0.2 };
+
+    /// <summary>Reads <c>calibration.json</c> in a models folder; <see cref="Uncalibrated"/> when there is none.</summary>
+    /// <exception cref="InvalidDataException">The file is there and wrong: better no start than silent nonsense.</exception>
+    public static Calibration Load(string modelsDirectory)
+    {
+        string path = Path.Combine(modelsDirectory, "calibration.json");
+        if (!File.Exists(path))
+        {
+            return Uncalibrated;
+        }
+
+        Calibration calibration;
+        try
+        {
+            calibration = JsonSerializer.Deserialize<Calibration>(File.ReadAllBytes(path), PlatformJson.Options) ?? throw new InvalidDataException($"{path} is empty.");
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"{path} is not a calibration: {e.Message}", e);
+        }
+
+        bool ordered = calibration is { LikelyReal: >= 0 and < 1, LikelyFake: > 0 and <= 1 } && calibration.LikelyReal < calibration.LikelyFake;
+        bool rising = calibration.Detectors.Values.All(p => double.IsFinite(p.A) && double.IsFinite(p.B) && p.A > 0);
+        return ordered && rising && calibration.Version.Length > 0
+            ? calibration
+            : throw new InvalidDataException($"{path}: needs a version, 0 <= likely_real < likely_fake <= 1, and a > 0 for each detector.");
+    }
+
+    /// <summary>The calibrated probability of a raw score: sigmoid(a·logit(score) + b).</summary>
+    /// <param name="detector">One of <see cref="DetectorNames"/>.</param>
+    /// <param name="score">Raw score, 0..1.</param>
+    public double Apply(string detector, double score)
+    {
+        if (!Detectors.TryGetValue(detector, out var platt))
+        {
+            return Math.Clamp(score, 0, 1);
+        }
+
+        double clipped = Math.Clamp(score, Edge, 1 - Edge);
+        return 1 / (1 + Math.Exp(-((platt.A * Math.Log(clipped / (1 - clipped))) + platt.B)));
+    }
+}
+
+/// <summary>p = sigmoid(<see cref="A"/>·logit(score) + <see cref="B"/>).</summary>
+public sealed record PlattScaling
+{
+    /// <summary>Slope, above 0.</summary>
+    public required double A { get; init; }
+
+    /// <summary>Offset.</summary>
+    public required double B { get; init; }
+}
