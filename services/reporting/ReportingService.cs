@@ -1,6 +1,8 @@
 using MassTransit;
 using Microsoft.Extensions.Options;
+using Palimpsest.Decoding;
 using Palimpsest.Hosting;
+using Palimpsest.Reporting.Webhooks;
 
 namespace Palimpsest.Reporting;
 
@@ -11,6 +13,8 @@ public static class ReportingService
     public static void AddReporting(this PlatformBuilder platform)
     {
         ArgumentNullException.ThrowIfNull(platform);
+        platform.AddDecoding();
+        platform.AddWebhooks();
         platform.AddOptions<ReportingOptions>(ReportingOptions.Section);
         var services = platform.Services;
         services.AddSingleton(s => s.GetRequiredService<IOptions<ReportingOptions>>().Value);
@@ -21,6 +25,7 @@ public static class ReportingService
         services.AddSingleton<AnalysisUpdater>();
         services.AddHostedService<StalledSweep>();
         services.AddSingleton<RenderedImages>();
+        services.AddSingleton<Pictures>();
         services.AddSingleton<AnalysisEraser>();
         platform.AddConsumers(bus =>
         {
@@ -33,7 +38,10 @@ public static class ReportingService
     public static void MapReporting(this WebApplication app)
     {
         ArgumentNullException.ThrowIfNull(app);
+        app.UseTenantAssertions();
+        app.MapWebhooks();
         var api = app.MapGroup("/v1").AddEndpointFilter<CallerFilter>();
         api.MapAnalyses();
+        api.MapImages();
     }
 }

@@ -9,8 +9,8 @@ internal static class AnalysisEndpoints
 {
     public static void MapAnalyses(this IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/analyses/{id}", GetAsync).WithName("GetAnalysis");
-        routes.MapDelete("/analyses/{id}", DeleteAsync).WithName("DeleteAnalysis");
+        routes.MapGet("/analyses/{id}", GetAsync).WithName("getAnalysis").WithTags("Analyses").WithSummary("One analysis: status, verdict, regions, detectors");
+        routes.MapDelete("/analyses/{id}", DeleteAsync).WithName("deleteAnalysis").WithTags("Analyses").WithSummary("Cancel what has not run; erase image, masks and report").Produces(204);
     }
 
     private static async Task<IResult> GetAsync(string id, HttpContext context, IAnalysisStore store)
