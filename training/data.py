@@ -159,8 +159,8 @@ def blob(rng, h, w):
 class Forger:
     """Reads the training split once and turns it into an endless stream of samples."""
 
-    def __init__(self, root, size=(256, 384), split="train", pixels=True, jpeg_only=False, mix=(0.40, 0.12, 0.30, 0.18), k=K):
-        self.size, self.pixels, self.jpeg_only, self.mix, self.k = size, pixels, jpeg_only, mix, k
+    def __init__(self, root, size=(256, 384), split="train", pixels=True, mix=(0.40, 0.12, 0.30, 0.18), k=K):
+        self.size, self.pixels, self.mix, self.k = size, pixels, mix, k
         self.forged = read_manifest(root, dataset="casia1", label="1", split=split)
         self.authentic = read_manifest(root, dataset="casia1", label="0", split=split)
         self.photos = [r for r in read_manifest(root, kind="photo", split=split)]
@@ -218,7 +218,7 @@ class Forger:
                 rgb = cv2.GaussianBlur(rgb, (0, 0), rng.uniform(0.4, 1.2))
             else:
                 rgb = np.clip(rgb + rng.normal(0, rng.uniform(1, 6), rgb.shape), 0, 255).astype(np.uint8)
-        out = self.save(rng, rgb, 50, 100, png=0.0 if self.jpeg_only else 0.25 if kind > 0.72 else 0.05)
+        out = self.save(rng, rgb, 50, 100, png=0.25 if kind > 0.72 else 0.05)
         return (rgb if out is None else out), mask
 
     # -- outlines and donors
@@ -304,6 +304,7 @@ class Forger:
             y, x = rng.integers(0, H - h + 1), rng.integers(0, W - w + 1)
             if origin is None or np.hypot(y - origin[0], x - origin[1]) > max(16, 0.5 * min(h, w)):
                 break
+        self.pasted = (y, x)
         alpha = shape.astype(np.float32) / 255
         if rng.random() < 0.6:
             alpha = cv2.GaussianBlur(alpha, (0, 0), rng.uniform(0.4, 2.0))
@@ -397,7 +398,7 @@ class Forger:
             label = int((mask > 0).mean() > 0.002)
         else:
             rgb, mask, label = self.host(rng, 0.25), np.zeros(self.size, np.uint8), 0
-        out = self.save(rng, rgb, 65, 100, png=0.0 if self.jpeg_only else 0.3)
+        out = self.save(rng, rgb, 65, 100, png=0.25)
         return (*self.rework(rng, rgb if out is None else out, mask, 0.35), label, True)
 
     def sample(self, rng):
@@ -412,6 +413,8 @@ class Forger:
                 rgb = decode(out)
         else:
             rgb = out
+            if not self.pixels:  # no JPEG: what the network itself would compute from the pixels, as a file of table 1
+                luma, table = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.ones(64, np.float32)
         turn = (mask.shape[0] > mask.shape[1]) != (H > W) if H != W else rng.random() < 0.5
         if turn:  # the transpose of a block is the transpose of its coefficients
             luma, rgb, mask = (None if a is None else np.ascontiguousarray(np.swapaxes(a, 0, 1)) for a in (luma, rgb, mask))
@@ -441,6 +444,57 @@ class Forger:
         return item
 
 
+    def copy_move_sample(self, rng, pairs=48, grid=64):
+        """For the self-correlation branch: a copy-move (or an untouched picture), `both` = copy and source, and true pairs of places
+        (copy, source) on the grid of the squeezed picture, -1 where there are none."""
+        H, W = self.size
+        host = self.host(rng, 0.35)
+        both, found, label = np.zeros((H, W), np.uint8), np.full((pairs, 2), -1, np.int64), 0
+        rgb = host
+        if rng.random() < 0.75:
+            patch, shape, (sy, sx) = self.patch(rng, host)
+            # the patch carries its own coordinates through the warp, so that every copied pixel knows its source
+            ys, xs = np.mgrid[sy:sy + patch.shape[0], sx:sx + patch.shape[1]].astype(np.float32)
+            state = rng.bit_generator.state
+            warped, wshape = self.warp(rng, patch, shape, 0.35)
+            after = rng.bit_generator.state
+            rng.bit_generator.state = state
+            coords, _ = self.warp(rng, np.dstack([ys, xs, ys]), shape, 0.35)
+            rng.bit_generator.state = after
+            rgb, mask = self.paste(rng, host, warped, wshape, origin=(sy, sx))
+            y, x = np.where(mask)
+            if len(y) > 60:
+                label = 1
+                both[:] = mask
+                h, w = shape.shape
+                both[sy:sy + h, sx:sx + w] |= shape[:max(0, H - sy), :max(0, W - sx)]
+                top, left = self.pasted
+                ch, cw = coords.shape[:2]
+                for i, j in enumerate(rng.integers(0, len(y), pairs)):
+                    # centre of the copy's place -> source position -> its place
+                    cy, cx = int(y[j] * grid / H), int(x[j] * grid / W)
+                    py, px = int((cy + 0.5) * H / grid) - top, int((cx + 0.5) * W / grid) - left
+                    if 0 <= py < min(ch, wshape.shape[0]) and 0 <= px < min(cw, wshape.shape[1]) and wshape[py, px]:
+                        oy, ox = coords[py, px, :2]
+                        qy, qx = int(oy * grid / H), int(ox * grid / W)
+                        if 0 <= qy < grid and 0 <= qx < grid and max(abs(qy - cy), abs(qx - cx)) >= 5:
+                            found[i] = (cy * grid + cx, qy * grid + qx)
+        elif rng.random() < 0.4:
+            rgb = self.paste(rng, host, *self.warp(rng, *self.patch(rng)[:2], 0.7))[0]  # a splice is no copy-move
+        out = self.save(rng, rgb, 50, 100, png=0.3)
+        out, both = self.rework(rng, rgb if out is None else out, both, 0.3)
+        rgb = decode(out) if isinstance(out, bytes) else out
+        if rng.random() < 0.5:
+            f, both = rgb[:, ::-1], both[:, ::-1]
+            rgb = np.ascontiguousarray(f)
+            on = found[:, 0] >= 0
+            found[on] = found[on] // grid * grid + (grid - 1 - found[on] % grid)
+        if rgb.shape[:2] != (H, W):
+            rgb, both = cv2.resize(rgb, (W, H), interpolation=cv2.INTER_AREA), cv2.resize(both, (W, H), interpolation=cv2.INTER_NEAREST)
+        return {"pixels": np.ascontiguousarray(rgb), "both": np.ascontiguousarray(both), "mask": np.ascontiguousarray(both), "pairs": found, "label": np.float32(label),
+                "dct": np.zeros(1, np.float32), "qtable": np.zeros(1, np.float32)}
+
+
 def mirror(item, axis):
     """Flip a sample along image axis 0 (up-down) or 1 (left-right) in pixels, mask and coefficients alike."""
     order = ZIGZAG[:item["dct"].shape[0]]
@@ -454,11 +508,11 @@ def mirror(item, axis):
     return out
 
 
-def stream(forger, seed):
-    """Endless samples; import here keeps this file usable without torch."""
+def stream(forger, seed, draw="sample"):
+    """Endless samples."""
     rng = np.random.default_rng(seed)
     while True:
-        yield forger.sample(rng)
+        yield getattr(forger, draw)(rng)
 
 
 if __name__ == "__main__":  # python3 training/data.py DATA OUT: a panel of samples to look at, and the cost of one

@@ -1,8 +1,11 @@
 """Localizers. Every network takes (pixels N x 3 x H x W 0..1, dct N x K x H/8 x W/8, qtable N x 64) and returns logits:
 mask N x 1 x h x w, score N x 1, evidence N x 1 x h' x w' (what the score was pooled from). `Serving` turns them into probabilities."""
+import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
+from data import DCT8, ZIGZAG
 
 
 def conv(i, o, k=3, d=1, s=1):
@@ -91,23 +94,130 @@ class JpegTrunk(nn.Module):
         return F.relu(self.reduce(F.relu(x)))
 
 
+class PixelCoefficients(nn.Module):
+    """Without a JPEG the network transforms the pixels itself, as a file whose table is all ones: earlier saves on the same grid,
+    grain and blur still show in those coefficients. Fixed weights, an 8x8 convolution of stride 8."""
+
+    def __init__(self, k=28):
+        super().__init__()
+        basis = np.einsum("ui,vj->uvij", DCT8, DCT8).reshape(64, 1, 8, 8)[ZIGZAG[:k]]
+        self.register_buffer("basis", torch.from_numpy(np.ascontiguousarray(basis)))
+        self.register_buffer("grey", torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1))
+
+    def forward(self, pixels, dct, qtable):
+        luma = (pixels * 255 * self.grey).sum(1, keepdim=True).round() - 128
+        has = (qtable.amax(1) > 0).float().view(-1, 1)
+        own = F.conv2d(luma, self.basis, stride=8).round()
+        return torch.where(has[:, :, None, None] > 0, dct, own), qtable + (1 - has)
+
+
 class JpegNet(nn.Module):
     """The JPEG branch alone."""
     uses_pixels = False
 
     def __init__(self, width=64):
         super().__init__()
-        self.jpeg, self.heads = JpegTrunk(width), Heads(width)
+        self.own, self.jpeg, self.heads = PixelCoefficients(), JpegTrunk(width), Heads(width)
 
     def forward(self, pixels, dct, qtable):
-        mask, score, evidence = self.heads(self.jpeg(dct, qtable))
-        if not self.training:  # no JPEG, no opinion
-            has = (qtable.amax(1) > 0).float().view(-1, 1, 1, 1)
-            mask, score, evidence = mask * has - 6 * (1 - has), score * has[:, :, 0, 0], evidence * has
-        return mask, score, evidence
+        if pixels is not None:
+            with torch.autocast(pixels.device.type, enabled=False):
+                dct, qtable = self.own(pixels, dct, qtable)
+        return self.heads(self.jpeg(dct, qtable))
 
 
-ARCHITECTURES = {"jpeg": JpegNet}
+class CopyMoveNet(nn.Module):
+    """Self-correlation. The picture is brought to a fixed size (both ends of a copy are squeezed alike), described at stride 4 by a small
+    learned network, and every place looks for its double elsewhere. A double is evidence only when its neighbours' doubles lie at the same
+    offset and point back: those agreements, not the raw similarity, go to the mask network."""
+    uses_pixels, draw = True, "copy_move_sample"
+    GRID, NEAR = 64, 5  # 64 x 64 places on a 256 x 256 picture; doubles nearer than 5 places are the place itself
+
+    def __init__(self, width=32, dim=32):
+        super().__init__()
+        w = width
+        self.describe = nn.Sequential(conv(3, w, s=2), nn.ReLU(), conv(w, w, s=2), nn.ReLU(), conv(w, 2 * w), nn.ReLU(), conv(2 * w, 2 * w, d=2), nn.ReLU(), nn.Conv2d(2 * w, dim, 1))
+        self.read = nn.Sequential(conv(10, w), nn.ReLU(), Residual(w, 1), Residual(w, 2), Residual(w, 4), Residual(w, 1))
+        self.heads = Heads(w)
+        g = self.GRID
+        pos = torch.stack(torch.meshgrid(torch.arange(g), torch.arange(g), indexing="ij"), -1).view(-1, 2).float()
+        self.register_buffer("pos", pos)
+        line = torch.arange(g)
+        self.register_buffer("close", ((line[:, None] - line[None]).abs() < self.NEAR).float())
+
+    def squeeze(self, pixels):
+        side = 4 * self.GRID
+        # halve first where the picture is large, so that bilinear sampling does not alias
+        for _ in range(3):
+            if not torch.onnx.is_in_onnx_export() and min(pixels.shape[2:]) >= 2 * side * 0.98:
+                pixels = F.avg_pool2d(pixels, 2)
+        return F.interpolate(pixels, size=(side, side), mode="bilinear", align_corners=False)
+
+    def descriptors(self, pixels):
+        with torch.autocast(pixels.device.type, enabled=False):
+            x = self.squeeze(pixels) * 4 - 2
+        return F.normalize(self.describe(x.contiguous(memory_format=torch.channels_last)).float().flatten(2).transpose(1, 2), dim=2)  # N x 4096 x dim
+
+    def best(self, d):
+        """Highest similarity of each place to any place not beside it, and where: N x 4096 each. A few grid rows at a time, so that the
+        similarities stay in the cache; `zero` keeps the exporter from folding the neighbourhood into a 64 MB constant."""
+        g, n = self.GRID, d.shape[0]
+        rows = 8 if n == 1 or torch.onnx.is_in_onnx_export() else 1
+        keys, zero, best, at = d.transpose(1, 2), 0 * d[:1, :1, :1].view(1, 1, 1, 1), [], []
+        for y in range(0, g, rows):
+            near = (4 * self.close[y:y + rows].view(rows, 1, g, 1) + zero) * self.close.view(1, g, 1, g)
+            corr = d[:, y * g:(y + rows) * g] @ keys - near.view(1, rows * g, g * g)
+            top, where = corr.max(2)
+            best.append(top), at.append(where)
+        return torch.cat(best, 1), torch.cat(at, 1)
+
+    def doubles(self, d):
+        """What each place knows of its best double: N x 10 x 64 x 64."""
+        g = self.GRID
+        best, at = self.best(d)
+        offset = (self.pos[at] - self.pos).transpose(1, 2).view(-1, 2, g, g)
+        back = (self.pos[torch.gather(at, 1, at)] - self.pos).abs().amax(2).view(-1, 1, g, g)
+        best = best.view(-1, 1, g, g)
+        agree = []
+        for r in (1, 2, 4):  # how many of the neighbours at distance r share the offset
+            p = F.pad(offset, (r, r, r, r), value=1e3)
+            near = [((p[:, :, r + dy:r + dy + g, r + dx:r + dx + g] - offset).abs().amax(1, keepdim=True) <= 1).float() for dy in (-r, 0, r) for dx in (-r, 0, r) if dy or dx]
+            agree.append(sum(near) / 8)
+        all_agree = agree[0] * agree[1]
+        return torch.cat([best, best.clamp(min=0.5) * 2 - 1, (-back).exp(), *agree, all_agree, F.avg_pool2d(all_agree, 5, 1, 2, count_include_pad=False),
+                          offset.abs() / g], 1)
+
+    def forward(self, pixels, dct=None, qtable=None):
+        d = self.descriptors(pixels)
+        if self.training:
+            self.last = d
+        with torch.no_grad():
+            seen = self.doubles(d.detach())
+        f = self.read(seen.contiguous(memory_format=torch.channels_last))
+        self.features = f
+        return self.heads(f)
+
+    def loss(self, out, batch):
+        """Mask of copy and source together, and InfoNCE of the descriptors at the true pairs."""
+        mask, score, _ = out
+        g, d = self.GRID, self.last
+        target = F.interpolate(batch["both"][:, None].float() / 255, size=(4 * g, 4 * g), mode="area")
+        target = F.avg_pool2d(target, 4)
+        bce = F.binary_cross_entropy_with_logits(mask.float(), target, pos_weight=torch.tensor(2.0))
+        p, forged = mask.float().sigmoid(), (target.sum((1, 2, 3)) > 1).float()
+        dice = ((1 - (2 * (p * target).sum((1, 2, 3)) + 1) / ((p * p).sum((1, 2, 3)) + (target * target).sum((1, 2, 3)) + 1)) * forged).sum() / forged.sum().clamp(min=1)
+        a, b, n = batch["pairs"][:, :, 0].long(), batch["pairs"][:, :, 1].long(), batch["pairs"][:, :, 0] >= 0
+        rows = torch.gather(d, 1, a.clamp(min=0).unsqueeze(2).expand(-1, -1, d.shape[2]))
+        i = a.clamp(min=0)
+        near = self.close[i // g].unsqueeze(3) * self.close[i % g].unsqueeze(2)
+        logits = 20 * rows @ d.transpose(1, 2) - 40 * near.flatten(2)
+        nce = F.cross_entropy(logits.flatten(0, 1), b.clamp(min=0).flatten(), reduction="none")
+        nce = (nce * n.flatten()).sum() / n.sum().clamp(min=1)
+        image = F.binary_cross_entropy_with_logits(score[:, 0].float(), batch["label"])
+        return 1.5 * bce + 0.4 * dice + 0.1 * image + 0.2 * nce, {"bce": bce.item(), "dice": dice.item(), "image": image.item(), "nce": nce.item()}
+
+
+ARCHITECTURES = {"jpeg": JpegNet, "copymove": CopyMoveNet}
 
 
 def build(arch, **options):

@@ -18,12 +18,12 @@ from model import build
 
 
 class Samples(torch.utils.data.IterableDataset):
-    def __init__(self, forger, seed):
-        self.forger, self.seed = forger, seed
+    def __init__(self, forger, seed, draw):
+        self.forger, self.seed, self.draw = forger, seed, draw
 
     def __iter__(self):
         info = torch.utils.data.get_worker_info()
-        return D.stream(self.forger, [self.seed, info.id if info else 0])
+        return D.stream(self.forger, [self.seed, info.id if info else 0], self.draw)
 
 
 def localization_loss(out, batch):
@@ -98,8 +98,8 @@ def main():
         ema, step, spent, seen = state["ema"], state["step"], state["spent"], state["seen"]
         print(f"resumed at step {step}, {spent / 60:.1f} min", flush=True)
 
-    forger = D.Forger(args.data, tuple(args.size), pixels=net.uses_pixels, jpeg_only=not net.uses_pixels, mix=args.mix)
-    loader = iter(torch.utils.data.DataLoader(Samples(forger, args.seed + step), batch_size=args.batch, num_workers=args.workers, prefetch_factor=4))
+    forger = D.Forger(args.data, tuple(args.size), pixels=net.uses_pixels, mix=args.mix)
+    loader = iter(torch.utils.data.DataLoader(Samples(forger, args.seed + step, getattr(net, "draw", "sample")), batch_size=args.batch, num_workers=args.workers, prefetch_factor=4))
     scaler = torch.cuda.amp.GradScaler(enabled=device == "cuda" and args.bf16)
     log, begun, noted, saved, recent = open(os.path.join(args.out, "log.jsonl"), "a"), time.time(), time.time(), time.time(), []
     before = spent
