@@ -146,12 +146,8 @@ class CopyMoveNet(nn.Module):
         self.register_buffer("close", ((line[:, None] - line[None]).abs() < self.NEAR).float())
 
     def squeeze(self, pixels):
-        side = 4 * self.GRID
-        # halve first where the picture is large, so that bilinear sampling does not alias
-        for _ in range(3):
-            if not torch.onnx.is_in_onnx_export() and min(pixels.shape[2:]) >= 2 * side * 0.98:
-                pixels = F.avg_pool2d(pixels, 2)
-        return F.interpolate(pixels, size=(side, side), mode="bilinear", align_corners=False)
+        side = 8 * self.GRID  # twice the wanted size, then averaged: large pictures alias less
+        return F.avg_pool2d(F.interpolate(pixels, size=(side, side), mode="bilinear", align_corners=False), 2)
 
     def descriptors(self, pixels):
         with torch.autocast(pixels.device.type, enabled=False):
@@ -217,7 +213,68 @@ class CopyMoveNet(nn.Module):
         return 1.5 * bce + 0.4 * dice + 0.1 * image + 0.2 * nce, {"bce": bce.item(), "dice": dice.item(), "image": image.item(), "nce": nce.item()}
 
 
-ARCHITECTURES = {"jpeg": JpegNet, "copymove": CopyMoveNet}
+class NoiseStem(nn.Module):
+    """Fixed high-pass residuals of luminance and two colour differences, brought to 1/8 resolution: grain, resampling, soft seams."""
+
+    def __init__(self, c=32):
+        super().__init__()
+        f = torch.zeros(6, 1, 5, 5)
+        f[0, 0, 2, 1:4] = torch.tensor([1.0, -2, 1]) / 2
+        f[1, 0, 1:4, 2] = torch.tensor([1.0, -2, 1]) / 2
+        f[2, 0, 1:4, 1:4] = torch.tensor([[-1.0, 2, -1], [2, -4, 2], [-1, 2, -1]]) / 4
+        f[3, 0] = torch.tensor([[-1.0, 2, -2, 2, -1], [2, -6, 8, -6, 2], [-2, 8, -12, 8, -2], [2, -6, 8, -6, 2], [-1, 2, -2, 2, -1]]) / 12
+        f[4, 0, 2, 1:5] = torch.tensor([1.0, -3, 3, -1]) / 3
+        f[5, 0, 1:5, 2] = torch.tensor([1.0, -3, 3, -1]) / 3
+        self.register_buffer("high_pass", f)
+        self.register_buffer("opponent", torch.tensor([[0.299, 0.587, 0.114], [0.5, -0.419, -0.081], [-0.169, -0.331, 0.5]]).view(3, 3, 1, 1) * 255)
+        self.net = nn.Sequential(conv(18, 16, s=2), nn.ReLU(), conv(16, 32, s=2), nn.ReLU(), conv(32, c, s=2), nn.ReLU())
+
+    def forward(self, pixels):
+        n, _, h, w = pixels.shape
+        with torch.autocast(pixels.device.type, enabled=False):
+            x = F.conv2d(pixels, self.opponent)
+            r = torch.cat([F.conv2d(x[:, i:i + 1], self.high_pass, padding=2) for i in range(3)], 1).clamp(-6, 6) / 3
+        return self.net(r.contiguous(memory_format=torch.channels_last))
+
+
+class FusedNet(nn.Module):
+    """What is served: coefficients (64 channels at 1/8), copy-move (32) and noise (32), read together with a flag that says whether the
+    coefficients are the file's own and how coarse its table is. The coefficient branch's own mask stays in as a shortcut."""
+    uses_pixels = True
+
+    def __init__(self, width=64):
+        super().__init__()
+        self.own, self.jpeg, self.jpeg_heads = PixelCoefficients(), JpegTrunk(width), Heads(width)
+        self.copymove, self.noise = CopyMoveNet(), NoiseStem()
+        self.join = conv(width + 32 + 32 + 2 + 2, width, 1)
+        self.mix = nn.Sequential(Residual(width, 1), Residual(width, 2), Residual(width, 4))
+        self.heads = Heads(width)
+        self.keep = nn.Parameter(torch.tensor(0.7))
+        nn.init.constant_(self.heads.mask[-1].bias, 0.0)
+
+    @staticmethod
+    def rename(key):
+        """Where the tensors of a separately trained branch belong: jpeg runs have `jpeg.` and `heads.`, copy-move runs are whole."""
+        return "jpeg_" + key if key.startswith("heads.") else key
+
+    def forward(self, pixels, dct, qtable):
+        has = (qtable.amax(1) > 0).float().view(-1, 1, 1, 1)
+        with torch.autocast(pixels.device.type, enabled=False):
+            dct, qtable = self.own(pixels, dct, qtable)
+        f = self.jpeg(dct, qtable)
+        own_mask, _, _ = self.jpeg_heads(f)
+        size = f.shape[2:]
+        copy_mask, _, _ = self.copymove(pixels)
+        spread = F.interpolate(torch.cat([self.copymove.features.float(), copy_mask.float()], 1), size=size, mode="bilinear", align_corners=False)
+        coarse = (qtable.mean(1).log() / 4).view(-1, 1, 1, 1)
+        facts = torch.cat([has, coarse], 1).expand(-1, -1, *size)
+        x = torch.cat([f.float(), spread, self.noise(pixels).float(), own_mask, facts], 1)
+        x = self.mix(F.relu(self.join(x.contiguous(memory_format=torch.channels_last))))
+        mask, score, evidence = self.heads(x)
+        return mask + self.keep * own_mask, score, evidence
+
+
+ARCHITECTURES = {"jpeg": JpegNet, "copymove": CopyMoveNet, "fused": FusedNet}
 
 
 def build(arch, **options):

@@ -58,10 +58,11 @@ def main():
     a.add_argument("--arch", default="jpeg")
     a.add_argument("--options", type=json.loads, default={}, help='architecture options, e.g. \'{"width": 48}\'')
     a.add_argument("--out", required=True)
-    a.add_argument("--init", help="checkpoint whose moving average this run starts from (matching names and shapes)")
+    a.add_argument("--init", nargs="*", default=[], help="checkpoints whose moving averages this run starts from (matching names and shapes); FILE@MODULE puts one under MODULE")
     a.add_argument("--freeze", default="", help="comma-separated module prefixes that stay as they are")
     a.add_argument("--minutes", type=float, default=60)
     a.add_argument("--lr", type=float, default=2e-3)
+    a.add_argument("--warmup", type=int, default=40, help="steps")
     a.add_argument("--batch", type=int, default=16)
     a.add_argument("--size", type=int, nargs=2, default=(256, 384))
     a.add_argument("--mix", type=float, nargs=4, default=(0.40, 0.12, 0.30, 0.18), help="casia1 forged, casia1 authentic, synthetic, authentic photos")
@@ -79,12 +80,13 @@ def main():
     device = "cuda" if torch.cuda.is_available() else "cpu"
 
     net = build(args.arch, **args.options).to(device, memory_format=torch.channels_last)
-    if args.init:
-        have = torch.load(args.init, map_location=device)["ema"]
-        mine = net.state_dict()
+    for source in args.init:
+        path, _, prefix = source.partition("@")
+        rename = getattr(net, "rename", lambda key: key) if not prefix else lambda key: prefix + "." + key
+        mine, have = net.state_dict(), {rename(k): v for k, v in torch.load(path, map_location=device)["ema"].items()}
         fits = {k: v for k, v in have.items() if k in mine and mine[k].shape == v.shape}
         net.load_state_dict({**mine, **fits})
-        print(f"init: {len(fits)} of {len(mine)} tensors from {args.init}", flush=True)
+        print(f"init: {len(fits)} of {len(have)} tensors from {source}", flush=True)
     frozen = tuple(p for p in args.freeze.split(",") if p)
     for name, p in net.named_parameters():
         p.requires_grad = not (frozen and name.startswith(frozen))
@@ -104,7 +106,7 @@ def main():
     log, begun, noted, saved, recent = open(os.path.join(args.out, "log.jsonl"), "a"), time.time(), time.time(), time.time(), []
     before = spent
     while spent < args.minutes * 60:
-        lr = args.lr * min(1, (step + 1) / 200) * max(0.01, 0.5 * (1 + math.cos(math.pi * spent / (args.minutes * 60))))
+        lr = args.lr * min(1, (step + 1) / args.warmup) * max(0.01, 0.5 * (1 + math.cos(math.pi * spent / (args.minutes * 60))))
         for g in opt.param_groups:
             g["lr"] = lr
         batch, inputs = to_network(next(loader), device)
