@@ -101,8 +101,8 @@ class PixelCoefficients(nn.Module):
     def __init__(self, k=28):
         super().__init__()
         basis = np.einsum("ui,vj->uvij", DCT8, DCT8).reshape(64, 1, 8, 8)[ZIGZAG[:k]]
-        self.register_buffer("basis", torch.from_numpy(np.ascontiguousarray(basis)))
-        self.register_buffer("grey", torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1))
+        self.register_buffer("basis", torch.from_numpy(np.ascontiguousarray(basis)), persistent=False)
+        self.register_buffer("grey", torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, pixels, dct, qtable):
         luma = (pixels * 255 * self.grey).sum(1, keepdim=True).round() - 128
