@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-import data as D
+from forgeries import Forger, stream
 from model import build
 
 
@@ -23,11 +23,11 @@ class Samples(torch.utils.data.IterableDataset):
 
     def __iter__(self):
         info = torch.utils.data.get_worker_info()
-        return D.stream(self.forger, [self.seed, info.id if info else 0], self.draw)
+        return stream(self.forger, [self.seed, info.id if info else 0], self.draw)
 
 
 def localization_loss(out, batch):
-    """BCE + dice of the mask on its own grid, 0.15 BCE of the image logit where it is fair to judge it."""
+    """1.5 BCE + 0.8 dice of the mask on its own grid, 0.15 BCE of the image logit where it is fair to judge it."""
     mask, score, _ = out
     mask = mask.float()
     step = batch["mask"].shape[-1] // mask.shape[-1]
@@ -38,7 +38,7 @@ def localization_loss(out, batch):
     dice = (dice * forged).sum() / forged.sum().clamp(min=1)
     image = F.binary_cross_entropy_with_logits(score[:, 0].float(), batch["label"], reduction="none")
     image = (image * batch["judged"]).sum() / batch["judged"].sum().clamp(min=1)
-    return 1.5 * bce + 0.4 * dice + 0.15 * image, {"bce": bce.item(), "dice": dice.item(), "image": image.item()}
+    return 1.5 * bce + 0.8 * dice + 0.15 * image, {"bce": bce.item(), "dice": dice.item(), "image": image.item()}
 
 
 def to_network(batch, device):
@@ -100,7 +100,7 @@ def main():
         ema, step, spent, seen = state["ema"], state["step"], state["spent"], state["seen"]
         print(f"resumed at step {step}, {spent / 60:.1f} min", flush=True)
 
-    forger = D.Forger(args.data, tuple(args.size), pixels=net.uses_pixels, mix=args.mix)
+    forger = Forger(args.data, tuple(args.size), pixels=net.uses_pixels, mix=args.mix)
     loader = iter(torch.utils.data.DataLoader(Samples(forger, args.seed + step, getattr(net, "draw", "sample")), batch_size=args.batch, num_workers=args.workers, prefetch_factor=4))
     scaler = torch.cuda.amp.GradScaler(enabled=device == "cuda" and args.bf16)
     log, begun, noted, saved, recent = open(os.path.join(args.out, "log.jsonl"), "a"), time.time(), time.time(), time.time(), []
