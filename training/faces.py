@@ -306,8 +306,8 @@ def cross_swapped(face, donors, r):
 
 def file_history(image, r):
     """Resize, blur, noise, colour and recompression of the whole picture at random; the geometry stays proportional."""
-    if r.random() < 0.15:
-        return image
+    if r.random() < 0.3:
+        return image if r.random() < 0.4 else jpeg(image, r.integers(70, 101))
     if r.random() < 0.35:
         image = colour(image, r, 0.8)
     if r.random() < 0.03:

@@ -13,28 +13,32 @@ import torch.nn as nn
 import torch.nn.functional as F
 import faces as faces_
 
-SRM = torch.tensor([
-    [[0, 0, 0, 0, 0], [0, -1, 2, -1, 0], [0, 2, -4, 2, 0], [0, -1, 2, -1, 0], [0, 0, 0, 0, 0]],
-    [[-1, 2, -2, 2, -1], [2, -6, 8, -6, 2], [-2, 8, -12, 8, -2], [2, -6, 8, -6, 2], [-1, 2, -2, 2, -1]],
-    [[0, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 1, -2, 1, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]]]).float() / torch.tensor([4.0, 12.0, 2.0])[:, None, None]
 
 
-class HighPass(nn.Module):
-    """Residuals of the picture: three fixed SRM filters per channel and learned zero-sum filters (Bayar's idea, kept by subtracting
-    the mean, which never divides by a small sum). Always fp32: bf16 has fewer digits than the residuals have."""
+def dct_bank():
+    """The 64 orthonormal 8 x 8 DCT-II basis pictures in zigzag order: 64 x 8 x 8."""
+    k, n = np.mgrid[:8, :8]
+    d = np.cos((2 * n + 1) * k * np.pi / 16) * np.where(k == 0, np.sqrt(1 / 8), 0.5)
+    order = sorted(range(64), key=lambda i: (i // 8 + i % 8, i // 8 if (i // 8 + i % 8) % 2 else i % 8))
+    return torch.tensor(np.stack([np.outer(d[i // 8], d[i % 8]) for i in order]), dtype=torch.float32)
 
-    def __init__(self, learned=6):
+
+class Spectrum(nn.Module):
+    """Local spectra, fixed: 8 x 8 DCT every 4 pixels of Y (all 64), Cb and Cr (first 15) as log magnitudes, where blur, noise,
+    resampling, compression and generators leave their traces; and the lowest coefficients with their sign, where the face is.
+    N x 3 x H x W in 0..1 -> N x 106 x H/4 x W/4. Always fp32: bf16 has fewer digits than the high frequencies need."""
+
+    def __init__(self):
         super().__init__()
-        fixed = torch.zeros(9, 3, 5, 5)
-        for c in range(3):
-            fixed[3 * c:3 * c + 3, c] = SRM
-        self.register_buffer("fixed", fixed)
-        self.weight = nn.Parameter(torch.randn(learned, 3, 5, 5) * 0.1)
+        d = dct_bank()
+        ycc = torch.tensor([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
+        w = [ycc[c][None, :, None, None] * d[:n, None] for c, n in ((0, 64), (1, 15), (2, 15))]
+        self.register_buffer("weight", torch.cat(w) * 255)
 
     def forward(self, x):
-        w = 16 * torch.cat([self.fixed, self.weight - self.weight.mean((1, 2, 3), keepdim=True)])
-        y = F.conv2d(x, w, padding=2)
-        return torch.clamp(y.bfloat16() if self.training else y, -2, 2)
+        c = F.conv2d(F.pad(x - 0.45, (2, 2, 2, 2), mode="replicate"), self.weight, stride=4)
+        low = torch.cat([c[:, :6], c[:, 64:67], c[:, 79:82]], 1) / 200
+        return torch.cat([torch.log1p(c.abs()) - 1, low], 1)
 
 
 def conv(i, o, k=3, stride=1, dilation=1):
@@ -53,27 +57,26 @@ class Block(nn.Module):
 
 class FaceNet(nn.Module):
     """pixels N x 3 x 256 x 256 in 0..1 -> mask logits N x 1 x 64 x 64, image logit N x 1, class-activation map N x 1 x 16 x 16 (>= 0).
+    A fixed local spectrum and a thin learned pixel branch meet at 1/4; the rest works at 1/4 to 1/16, where a CPU can afford it.
     The detection head is linear on globally pooled features, so its map is exact: the logit is the mean of the signed map."""
 
-    def __init__(self, w=32):
+    def __init__(self, w=40):
         super().__init__()
-        self.highpass = HighPass()
-        self.rgb, self.residual = conv(3, w, 3, 2), conv(15, w, 3, 2)
-        self.s1 = Block(w, w)                                                                 # 1/2
-        self.s2 = nn.Sequential(Block(w, 2 * w, 2), Block(2 * w, 2 * w))                      # 1/4
-        self.s3 = nn.Sequential(Block(2 * w, 4 * w, 2), Block(4 * w, 4 * w))                  # 1/8
-        self.s4 = nn.Sequential(Block(4 * w, 6 * w, 2), Block(6 * w, 6 * w, 1, 2))            # 1/16
-        self.context = nn.Conv2d(6 * w, 6 * w, 1)
-        self.l4, self.l3, self.l2 = conv(6 * w, 3 * w, 1), conv(4 * w, 3 * w, 1), conv(2 * w, 2 * w, 1)
-        self.d3, self.d2 = conv(3 * w, 2 * w), conv(2 * w, 2 * w)
-        self.mask = nn.Conv2d(2 * w, 1, 3, padding=1)
-        self.score = nn.Conv2d(6 * w, 1, 1)
+        self.spectrum, self.enter = Spectrum(), conv(106, w, 1)
+        self.pixels = nn.Sequential(conv(3, 16, 5, 2), nn.ReLU(), conv(16, w, 3, 2))
+        self.s2 = Block(w, w)                                                                 # 1/4
+        self.s3 = nn.Sequential(Block(w, 2 * w, 2), Block(2 * w, 2 * w))                      # 1/8
+        self.s4 = nn.Sequential(Block(2 * w, 4 * w, 2), Block(4 * w, 4 * w, 1, 2))            # 1/16
+        self.context = nn.Conv2d(4 * w, 4 * w, 1)
+        self.l4, self.l3, self.l2 = conv(4 * w, 2 * w, 1), conv(2 * w, 2 * w, 1), conv(w, w, 1)
+        self.d3, self.d2 = conv(2 * w, w), conv(w, w)
+        self.mask = nn.Conv2d(w, 1, 3, padding=1)
+        self.score = nn.Conv2d(4 * w, 1, 1)
 
     def forward(self, x):
         with torch.autocast(x.device.type, enabled=False):
-            residual = self.highpass(x.float())
-        x = F.relu(self.rgb((x - 0.45) * 4) + self.residual(residual))
-        f2 = self.s2(self.s1(x))
+            spectrum = self.spectrum(x.float())
+        f2 = self.s2(F.relu(self.enter(spectrum) + self.pixels((x - 0.45) * 4)))
         f3 = self.s3(f2)
         f4 = self.s4(f3)
         f4 = F.relu(f4 + self.context(f4.mean((2, 3), keepdim=True)))
@@ -174,8 +177,8 @@ def load_swaps(folder, blazeface):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--data", required=True); p.add_argument("--blazeface", required=True); p.add_argument("--out", required=True)
-    p.add_argument("--minutes", type=float, default=120); p.add_argument("--batch", type=int, default=24); p.add_argument("--lr", type=float, default=2e-3)
-    p.add_argument("--width", type=int, default=32); p.add_argument("--threads", type=int, default=1); p.add_argument("--workers", type=int, default=1)
+    p.add_argument("--minutes", type=float, default=120); p.add_argument("--batch", type=int, default=16); p.add_argument("--lr", type=float, default=2e-3)
+    p.add_argument("--width", type=int, default=40); p.add_argument("--threads", type=int, default=1); p.add_argument("--workers", type=int, default=1)
     p.add_argument("--seed", type=int, default=0); p.add_argument("--swaps"); p.add_argument("--check", action="store_true")
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu"); p.add_argument("--init", help="start from this checkpoint's averaged weights")
     a = p.parse_args()
