@@ -362,13 +362,14 @@ def view(image, mask, face, r, jitter=True):
 
 class Faces:
     """Endless training samples. draw(r) gives an authentic view and a forgery of the same face that share their file's fate, and
-    often a synthetic face: a list of (uint8 S x S x 3, float32 S x S, image label)."""
+    often a synthetic face; a share `ease` of draws is spared any fate but the crop. A list of (uint8 S x S x 3, float32 S x S, image label)."""
 
     def __init__(self, faces):
         self.real = [f for f in faces if not f["fake"]]
         self.fake = [f for f in faces if f["fake"]]
 
-    def draw(self, r):
+    def draw(self, r, ease=0.0):
+        fate = (lambda image, q: image) if r.random() < ease else file_history
         face = scaled(self.real[r.integers(len(self.real))], np.exp(r.uniform(np.log(110), np.log(300))) if r.random() < 0.5 else 1e9, r)
         if max(face["image"].shape) > 640:
             face = scaled(face, 300, r)
@@ -379,11 +380,11 @@ class Faces:
         out, seed = [], r.integers(2 ** 32)
         for image, m, label in ((face["image"], np.zeros_like(mask), 0.0), (forged, mask, 1.0)):
             q = np.random.default_rng(seed if r.random() < 0.7 else r.integers(2 ** 32))
-            image, m = view(file_history(image, q), m, face, q)
+            image, m = view(fate(image, q), m, face, q)
             out.append((image, m, label))
         if r.random() < 0.6:
             face = self.fake[r.integers(len(self.fake))]
             face = scaled(face, np.exp(r.uniform(np.log(110), np.log(200))) if r.random() < 0.5 else 1e9, r)
-            image, _ = view(file_history(face["image"], r), np.zeros(face["image"].shape[:2], np.float32), face, r)
+            image, _ = view(fate(face["image"], r), np.zeros(face["image"].shape[:2], np.float32), face, r)
             out.append((image, np.ones(image.shape[:2], np.float32), 1.0))
         return out

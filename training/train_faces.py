@@ -12,6 +12,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 import faces as faces_
+from metrics import auc, interval
 
 
 
@@ -100,6 +101,7 @@ def losses(mask, logit, truth, label):
 class Stream(torch.utils.data.IterableDataset):
     def __init__(self, faces, seed, batch):
         self.source, self.seed, self.batch = faces_.Faces(faces), seed, batch
+        self.ease = torch.zeros(1).share_memory_()           # share of samples spared their file history; training lowers it
 
     def __iter__(self):
         cv2.setNumThreads(1)
@@ -107,7 +109,7 @@ class Stream(torch.utils.data.IterableDataset):
         r, pool = np.random.default_rng([self.seed, worker.id if worker else 0]), []
         while True:
             while len(pool) < self.batch:
-                pool += self.source.draw(r)
+                pool += self.source.draw(r, float(self.ease))
             took, pool = pool[:self.batch], pool[self.batch:]
             x = torch.from_numpy(np.stack([t[0] for t in took])).permute(0, 3, 1, 2)
             t = torch.from_numpy(np.stack([cv2.resize(t[1], (64, 64), interpolation=cv2.INTER_AREA) for t in took])[:, None])
@@ -127,10 +129,6 @@ def predict(net, images, device="cpu"):
     return masks, np.array(scores)
 
 
-def auc(negative, positive):
-    return float(np.mean((positive[:, None] > negative[None]) + 0.5 * (positive[:, None] == negative[None])))
-
-
 def f1(p, t):
     return 2 * (p & t).sum() / max(1, p.sum() + t.sum())
 
@@ -145,7 +143,8 @@ def validate(net, device, val, swaps):
             images = [faces_.view(fate(f["image"]), np.zeros(f["image"].shape[:2], np.float32), f, r, jitter=False)[0] for f in group]
             masks, s[kind] = predict(net, images, device)
             out[kind + "_mask_area" + name] = float(np.mean([(m > 0.5).mean() for m in masks]))
-        out["synthetic_auc" + name] = auc(s["real"], s["fake"])
+        against = lambda positive: auc(np.r_[np.zeros(len(s["real"])), np.ones(len(positive))], np.r_[s["real"], positive])
+        out["synthetic_auc" + name] = against(s["fake"])
         t = float(np.quantile(s["real"], 0.95))
         out["threshold_5pc" + name] = t
         out["false_alarms_at_half" + name] = float((s["real"] > 0.5).mean())
@@ -155,10 +154,11 @@ def validate(net, device, val, swaps):
             group = [x for x in swaps if x["kind"] == kind]
             views = [faces_.view(fate(x["image"]), x["mask"], x, r, jitter=False) for x in group]
             masks, score = predict(net, [v[0] for v in views], device)
-            out[kind + "_f1" + name] = float(np.mean([f1(m > 0.5, v[1] > 0.5) for m, v in zip(masks, views)]))
-            out[kind + "_auc" + name] = auc(s["real"], score)
+            each = [f1(m > 0.5, v[1] > 0.5) for m, v in zip(masks, views)]
+            out[kind + "_f1" + name], out[kind + "_f1_interval" + name] = float(np.mean(each)), interval(each)
+            out[kind + "_auc" + name] = against(score)
             out[kind + "_found" + name] = float((score > t).mean())
-    return {k: round(v, 4) for k, v in out.items()}
+    return {k: np.round(v, 4).tolist() for k, v in out.items() if v is not None}
 
 
 def load_swaps(folder, blazeface):
@@ -178,7 +178,7 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--data", required=True); p.add_argument("--blazeface", required=True); p.add_argument("--out", required=True)
     p.add_argument("--minutes", type=float, default=120); p.add_argument("--batch", type=int, default=16); p.add_argument("--lr", type=float, default=2e-3)
-    p.add_argument("--width", type=int, default=40); p.add_argument("--threads", type=int, default=1); p.add_argument("--workers", type=int, default=1)
+    p.add_argument("--ease", type=float, default=0.7); p.add_argument("--width", type=int, default=40); p.add_argument("--threads", type=int, default=1); p.add_argument("--workers", type=int, default=1)
     p.add_argument("--seed", type=int, default=0); p.add_argument("--swaps"); p.add_argument("--check", action="store_true")
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu"); p.add_argument("--init", help="start from this checkpoint's averaged weights")
     a = p.parse_args()
@@ -208,16 +208,18 @@ def main():
         return say(step=step, minutes=round(spent / 60, 1), **validate(mean, a.device, val, swaps))
     train = faces_.load(a.data, "train", a.blazeface)
     say(faces=len(train), val=len(val), parameters=sum(q.numel() for q in net.parameters()), width=a.width, batch=a.batch, lr=a.lr, minutes=a.minutes)
-    stream = torch.utils.data.DataLoader(Stream(train, a.seed + step, a.batch), batch_size=None, num_workers=a.workers, prefetch_factor=4 if a.workers else 2)
+    source = Stream(train, a.seed + step, a.batch)
+    stream = torch.utils.data.DataLoader(source, batch_size=None, num_workers=a.workers, prefetch_factor=4 if a.workers else 2)
     clock = saved = told = judged = time.time()
     sums = []
     for x, t, y in stream:
         now = time.time()
         spent, clock = spent + min(now - clock, 30), now                     # a pause of the machine is not training time
         k = min(1.0, spent / (a.minutes * 60))
-        lr = a.lr * min(1, (step + 1) / 200) * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * k)))
+        lr = a.lr * min(1, (step + 1) / 40) * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * k)))
         for g in opt.param_groups:
             g["lr"] = lr
+        source.ease[0] = a.ease * max(0.0, 1 - 2 * k)
         net.train()
         x = x.to(a.device).float().div(255).contiguous(memory_format=torch.channels_last)
         with torch.autocast(a.device, dtype=torch.bfloat16 if a.device == "cpu" else torch.float16):

@@ -8,14 +8,16 @@ quality (or as PNG). Nor may "a portrait" mean "deepfake": some shallowfakes are
 photographs of people are among the hosts, and some deepfakes are swaps in photographs of people. Judged on validation pairs with
 the rule that serves: p >= 0.6 for one kind goes there, anything between goes to both, and both never counts as right.
 """
-import argparse, hashlib, json, os, subprocess
+import argparse, json, os
 import cv2
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 import faces as faces_
 from data import Forger
+from export_onnx import write_manifest
 from features import VERSION, features
 
 SHALLOW = {"casia1": 0.35, "photo": 0.55, "portrait": 0.10}
@@ -115,9 +117,15 @@ def judge(p, y, kinds):
                               for k in list(SHALLOW) + list(DEEP) if (kinds == k).any()}}
 
 
-def to_onnx(forest, path):
+def calibrated(forest, x, steepness):
+    """P(deepfake): a forest's mean vote is timid, so its margin goes through a sigmoid whose steepness out-of-bag votes fixed."""
+    return 1 / (1 + np.exp(-steepness * (2 * forest.predict_proba(x)[:, 1] - 1)))
+
+
+def to_onnx(forest, steepness, path):
     """TreeEnsembleClassifier: features N x F -> label N, probabilities N x 2 (shallowfake, deepfake). sklearn compares float32 features
-    with float64 thresholds; the float32 threshold is rounded down so that every comparison comes out the same."""
+    with float64 thresholds; the float32 threshold is rounded down so that every comparison comes out the same. The softmax of the two
+    mean votes times `steepness` is the sigmoid of `calibrated`."""
     a = {k: [] for k in ("nodes_treeids", "nodes_nodeids", "nodes_featureids", "nodes_values", "nodes_modes", "nodes_truenodeids", "nodes_falsenodeids",
                          "class_treeids", "class_nodeids", "class_ids", "class_weights")}
     for t, tree in enumerate(e.tree_ for e in forest.estimators_):
@@ -130,11 +138,11 @@ def to_onnx(forest, path):
                                ("falsenodeids", 0 if leaf else int(tree.children_right[n]))):
                 a["nodes_" + key].append(value)
             if leaf:
-                v = tree.value[n, 0] / tree.value[n, 0].sum() / len(forest.estimators_)
+                v = steepness * tree.value[n, 0] / tree.value[n, 0].sum() / len(forest.estimators_)
                 for c in (0, 1):
                     for key, value in (("treeids", t), ("nodeids", n), ("ids", c), ("weights", float(v[c]))):
                         a["class_" + key].append(value)
-    node = helper.make_node("TreeEnsembleClassifier", ["features"], ["label", "probabilities"], domain="ai.onnx.ml", classlabels_int64s=[0, 1], post_transform="NONE", **a)
+    node = helper.make_node("TreeEnsembleClassifier", ["features"], ["label", "probabilities"], domain="ai.onnx.ml", classlabels_int64s=[0, 1], post_transform="SOFTMAX", **a)
     graph = helper.make_graph([node], "router", [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", forest.n_features_in_])],
                               [helper.make_tensor_value_info("label", TensorProto.INT64, ["N"]), helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 2])])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 16), helper.make_opsetid("ai.onnx.ml", 1)], ir_version=8), path)
@@ -143,7 +151,8 @@ def to_onnx(forest, path):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--data", required=True); p.add_argument("--blazeface", required=True); p.add_argument("--models", default="models")
-    p.add_argument("--pairs", type=int, default=3000); p.add_argument("--val-pairs", type=int, default=600); p.add_argument("--depth", type=int, default=10)
+    p.add_argument("--pairs", type=int, default=3000); p.add_argument("--val-pairs", type=int, default=600); p.add_argument("--depth", type=int, default=12); p.add_argument("--leaf", type=int, default=2)
+    p.add_argument("--check", help="CSV of P(deepfake) and the features of 200 validation pictures, for another runtime to repeat")
     p.add_argument("--cache", help="keep the computed features in this .npz"); p.add_argument("--version", default="1.0.0")
     a = p.parse_args()
     cv2.setNumThreads(1)
@@ -154,33 +163,32 @@ def main():
         if a.cache:
             np.savez(a.cache, **{f"a{i}": v for i, v in enumerate(sets)})
     x, y, kinds, vx, vy, vkinds = sets
-    forest = RandomForestClassifier(100, max_depth=a.depth, min_samples_leaf=4, max_features=64, random_state=0, n_jobs=1).fit(x, y)
-    result = judge(forest.predict_proba(vx)[:, 1], vy, vkinds)
+    forest = RandomForestClassifier(100, max_depth=a.depth, min_samples_leaf=a.leaf, max_features=64, random_state=0, oob_score=True).fit(x, y)
+    steepness = float(LogisticRegression(fit_intercept=False).fit(2 * forest.oob_decision_function_[:, 1:] - 1, y).coef_[0, 0])
+    result = judge(calibrated(forest, vx, steepness), vy, vkinds)
     easy = ~np.isin(vkinds, ("portrait", "swap_in_photo"))
     easy &= np.repeat(easy[0::2] & easy[1::2], 2)
-    result["without_crossed_content"] = {k: v for k, v in judge(forest.predict_proba(vx[easy])[:, 1], vy[easy], vkinds[easy]).items() if k != "by_kind"}
+    result["core_pairs"] = {k: v for k, v in judge(calibrated(forest, vx[easy], steepness), vy[easy], vkinds[easy]).items() if k != "by_kind"}
     print(json.dumps(result, indent=1))
     os.makedirs(a.models, exist_ok=True)
     path = os.path.join(a.models, "router.onnx")
-    to_onnx(forest, path)
+    to_onnx(forest, steepness, path)
     names = ["laplacian"] + ["dct"] * 64 + ["histograms"] * 768 + ["lbp"] * 10
     use = {n: round(float(forest.feature_importances_[[m == n for m in names]].sum()), 3) for n in dict.fromkeys(names)}
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=os.path.dirname(os.path.abspath(__file__))).stdout.strip()
-    card = {
-        "summary": "Sends a picture to the shallowfake or the deepfake localizer, or to both when unsure. It guesses the kind of forgery, never whether there is one.",
-        "data": ["CASIA v1 (train split)", "photographs of coco, imagenet, people, bsds, clothing with forgeries made by data.py", "FFHQ with swaps made by faces.py", "StyleGAN faces"],
-        "licences": ["CASIA v1: research use", "FFHQ CC BY-NC-SA", "others as in the data manifest; the model is for research"],
-        "recipe": f"python3 training/train_router.py --pairs {a.pairs} --val-pairs {a.val_pairs} --depth {a.depth}; {len(y) // 2} training pairs matched in shape, size and JPEG quality; "
-                  "random forest of 100 trees", "commit": commit, "metrics": {"matched_validation_pairs": result, "feature_importance": use},
-        "decision": "p >= 0.6 for one kind: that localizer; between: both",
-        "intended_use": "choosing which localizers to run, together with whether faces were found",
-        "limitations": ["Global features see mostly what a picture shows and how it was processed: an edit of a portrait's background looks like a deepfake to it, a swapped face in a "
-                        "group photograph like a shallowfake (by_kind says how often). Where faces are found, the deepfake localizer should run whatever the router says."],
-        "known_failures": ["shallow edits of portraits", "face swaps in photographs with more than a face"]}
-    manifest = {"name": "router-forest", "version": a.version, "detector": "router", "file": "router.onnx", "sha256": hashlib.sha256(open(path, "rb").read()).hexdigest(),
-                "features": {"version": VERSION, "count": int(x.shape[1]), "input": "features", "probabilities": "probabilities", "classes": ["shallowfake", "deepfake"]},
-                "threshold": 0.6, "card": card}
-    json.dump(manifest, open(os.path.join(a.models, "router.json"), "w"), indent=2)
+    with open(os.path.join(a.models, "router.metrics.tmp"), "w") as f:
+        json.dump({"matched_validation_pairs": result, "feature_importance": use}, f)
+    if a.check:
+        np.savetxt(a.check, np.c_[calibrated(forest, vx[:200], steepness), vx[:200]], fmt="%.8g", delimiter=",")
+    manifest = os.path.join(a.models, "router.json")
+    write_manifest(manifest, path, os.path.join(os.path.dirname(os.path.abspath(__file__)), "cards", "router.json"), f.name, a.version)
+    os.remove(f.name)
+    with open(manifest) as f:
+        m = json.load(f)
+    assert m["features"] == {**m["features"], "version": VERSION, "count": int(x.shape[1])}
+    m["card"]["recipe"] = (f"python3 training/train_router.py --pairs {a.pairs} --val-pairs {a.val_pairs} --depth {a.depth} --leaf {a.leaf}: random forest, 100 trees, out-of-bag calibrated votes, "
+                           f"{len(y) // 2} training pairs matched in shape, size and JPEG quality")
+    with open(manifest, "w") as f:
+        json.dump(m, f, indent=2, ensure_ascii=False); f.write("\n")
     print(os.path.getsize(path), "bytes", use)
 
 
