@@ -21,7 +21,12 @@ public static class GatewayService
         services.AddSingleton<CallbackCheck>();
         services.AddSingleton<IdempotencyStore>();
         services.AddSingleton<Acceptance>();
+        services.AddSingleton<UrlFetcher>();
         services.AddSingleton<AnalysesEndpoint>();
+        services.AddSingleton<BatchReader>();
+        services.AddSingleton<BatchesEndpoint>();
+        services.AddHostedService<IdempotencySweep>();
+        AddLimits(platform);
         if (!platform.Settings.Embedded)
         {
             platform.AddReportingProxy();
@@ -40,10 +45,27 @@ public static class GatewayService
     {
         ArgumentNullException.ThrowIfNull(app);
         app.UseMiddleware<KeyAuthentication>();
+        app.UseMiddleware<LimitsMiddleware>();
         app.MapPost("/v1/analyses", (HttpContext context, AnalysesEndpoint endpoint) => endpoint.PostAsync(context));
+        app.MapPost("/v1/batches", (HttpContext context, BatchesEndpoint endpoint) => endpoint.PostAsync(context));
         if (!app.Services.GetRequiredService<PlatformSettings>().Embedded)
         {
             app.MapReverseProxy();
+        }
+    }
+
+    private static void AddLimits(PlatformBuilder platform)
+    {
+        platform.AddOptions<LimitsOptions>(LimitsOptions.Section);
+        platform.Services.AddSingleton<TenantLimits>();
+        platform.Services.AddSingleton<LocalBuckets>();
+        if (platform.Settings.Redis is null)
+        {
+            platform.Services.AddSingleton<IBuckets>(s => s.GetRequiredService<LocalBuckets>());
+        }
+        else
+        {
+            platform.Services.AddSingleton<IBuckets, RedisBuckets>();
         }
     }
 }

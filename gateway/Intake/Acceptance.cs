@@ -100,7 +100,11 @@ internal sealed class Acceptance(
             throw;
         }
 
-        gate.Accepted(records.Length - finished.Length);
+        if (records.Length > finished.Length)
+        {
+            gate.Accepted(records[0].Tenant, records.Length - finished.Length);
+        }
+
         if (finished.Length > 0)
         {
             webhooks.Wake();

@@ -7,7 +7,7 @@ namespace Palimpsest.Gateway;
 
 /// <summary><c>POST /v1/analyses</c>.</summary>
 internal sealed class AnalysesEndpoint(
-    SubmissionReader reader, Acceptance acceptance, IdempotencyStore idempotency, PendingGate gate, PreferWait prefer, CallbackCheck callbacks)
+    SubmissionReader reader, Acceptance acceptance, UrlFetcher fetcher, IdempotencyStore idempotency, PendingGate gate, TenantLimits limits, PreferWait prefer, CallbackCheck callbacks)
 {
     public async Task PostAsync(HttpContext context)
     {
@@ -15,17 +15,26 @@ internal sealed class AnalysesEndpoint(
         var tenant = TenantContext.Of(context);
         tenant.Require(Scopes.Submit);
         await gate.EnsureRoomAsync(1, cancellation);
+        limits.EnsureJobs(tenant.Tenant, gate.InFlight(tenant.Tenant), 1);
         string? key = IdempotencyStore.KeyOf(request);
         await using var reservation = key is null ? null : await idempotency.BeginAsync(tenant.Tenant, key, cancellation);
-        using var submission = await reader.ReadAsync(request, cancellation);
-        string hash = reservation is null ? "" : RequestHashes.Of(request, submission.Options, [RequestHashes.Content(submission.Image, submission.Url)]);
+        using var sent = await reader.ReadAsync(request, cancellation);
+        string hash = reservation is null ? "" : RequestHashes.Of(request, sent.Options, [RequestHashes.Content(sent.Image, sent.Url)]);
         if (reservation?.Replay(hash) is { } stored)
         {
             await Answers.ReplayAsync(context, stored);
             return;
         }
 
-        await callbacks.EnsureAllowedAsync(submission.Options.CallbackUrl, cancellation);
+        await callbacks.EnsureAllowedAsync(sent.Options.CallbackUrl, cancellation);
+        using var submission = sent.Url is { } url
+            ? new Submission(sent.Options) { Image = await fetcher.FetchAsync(url, cancellation), Url = url, Filename = UrlFetcher.Filename(url) }
+            : sent;
+        if (request.ContentLength is null || submission.Url is not null)
+        {
+            await limits.OweBytesAsync(tenant.Tenant, submission.Image!.Bytes);
+        }
+
         var record = await AcceptAsync(tenant.Tenant, submission, reservation, hash, cancellation);
         if (prefer.SecondsOf(request) is { } seconds && await prefer.WaitAsync(tenant.Tenant, record.Id, seconds, cancellation) is { } ended)
         {
@@ -39,8 +48,8 @@ internal sealed class AnalysesEndpoint(
 
     private async Task<AnalysisRecord> AcceptAsync(string tenant, Submission submission, IdempotencyReservation? reservation, string hash, CancellationToken cancellationToken)
     {
-        var image = submission.Image ?? throw ApiException.InvalidOption("url", "Fetching is not available yet.");
-        var item = await acceptance.PrepareAsync(tenant, image, submission.Options, submission.Filename, null, null, cancellationToken);
+        string? source = submission.Url is { } url ? UrlFetcher.Shown(url) : null;
+        var item = await acceptance.PrepareAsync(tenant, submission.Image!, submission.Options, submission.Filename, source, null, cancellationToken);
         var answer = new StoredAnswer(hash, StatusCodes.Status202Accepted, Answers.Location(item.Record), Answers.Body(item.Record));
         await acceptance.CommitAsync([item], reservation is null ? null : t => reservation.CompleteAsync(t, answer, CancellationToken.None), cancellationToken);
         reservation?.Committed();

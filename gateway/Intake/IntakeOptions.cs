@@ -35,10 +35,6 @@ public sealed class IntakeOptions
     [Range(1, 3_650)]
     public int RetentionDays { get; set; } = 30;
 
-    /// <summary>Days a result may be answered again from the cache; a result that was erased never is.</summary>
-    [Range(0, 3_650)]
-    public int CacheDays { get; set; } = 7;
-
     /// <summary>Seconds until the stalled-work sweep first looks at a new analysis.</summary>
     [Range(1, 3_600)]
     public int FirstDeadlineSeconds { get; set; } = 60;
@@ -46,6 +42,22 @@ public sealed class IntakeOptions
     /// <summary>Seconds one image may take to arrive.</summary>
     [Range(1, 86_400)]
     public int UploadSeconds { get; set; } = 300;
+
+    /// <summary>Seconds a batch may take to arrive.</summary>
+    [Range(1, 86_400)]
+    public int BatchSeconds { get; set; } = 1_800;
+
+    /// <summary>Pictures fetched by URL at the same time, by all requests of this process.</summary>
+    [Range(1, 10_000)]
+    public int MaxFetches { get; set; } = 64;
+
+    /// <summary>Of these, by one batch.</summary>
+    [Range(1, 1_000)]
+    public int BatchFetches { get; set; } = 16;
+
+    /// <summary>Seconds for fetching a whole batch; items not fetched by then are rejected.</summary>
+    [Range(1, 3_600)]
+    public int BatchFetchSeconds { get; set; } = 300;
 
     /// <summary>Longest <c>Prefer: wait</c>, seconds; longer wishes are cut to it.</summary>
     [Range(0, 600)]

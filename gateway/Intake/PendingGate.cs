@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Options;
 using Palimpsest.Contracts;
 using Palimpsest.Hosting;
@@ -5,11 +6,12 @@ using Palimpsest.Hosting;
 namespace Palimpsest.Gateway;
 
 /// <summary>Refuses early and cheaply when too much is promised already: pending analyses of all tenants, or a full blob volume. Looks at most once a second.</summary>
-internal sealed class PendingGate(IAnalysisStore analyses, PlatformSettings settings, IOptions<IntakeOptions> options, TimeProvider time) : IDisposable
+internal sealed class PendingGate(PlatformDatabase database, PlatformSettings settings, IOptions<IntakeOptions> options, TimeProvider time) : IDisposable
 {
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
 
     private readonly SemaphoreSlim looking = new(1, 1);
+    private ConcurrentDictionary<string, long> byTenant = new(StringComparer.Ordinal);
     private long pending;
     private long freeBytes = long.MaxValue;
     private DateTimeOffset lookedAt = DateTimeOffset.MinValue;
@@ -31,7 +33,14 @@ internal sealed class PendingGate(IAnalysisStore analyses, PlatformSettings sett
     }
 
     /// <summary>Counts what was accepted since the last look, so that a second's flood is bounded as well.</summary>
-    public void Accepted(int items) => Interlocked.Add(ref pending, items);
+    public void Accepted(string tenant, int items)
+    {
+        Interlocked.Add(ref pending, items);
+        byTenant.AddOrUpdate(tenant, items, (_, count) => count + items);
+    }
+
+    /// <summary>The tenant's analyses that are accepted and not finished, at most a second old.</summary>
+    public long InFlight(string tenant) => byTenant.GetValueOrDefault(tenant);
 
     public void Dispose() => looking.Dispose();
 
@@ -45,7 +54,10 @@ internal sealed class PendingGate(IAnalysisStore analyses, PlatformSettings sett
 
         try
         {
-            Volatile.Write(ref pending, await analyses.PendingAsync(cancellationToken));
+            var counts = await database.QueryAsync<(string Tenant, long Count)>(
+                "SELECT tenant, count(*) FROM analyses WHERE stage_due IS NOT NULL GROUP BY tenant", null, cancellationToken);
+            byTenant = new(counts.Select(c => KeyValuePair.Create(c.Tenant, c.Count)), StringComparer.Ordinal);
+            Volatile.Write(ref pending, counts.Sum(c => c.Count));
             Volatile.Write(ref freeBytes, new DriveInfo(settings.DataDirectory).AvailableFreeSpace);
             lookedAt = time.GetUtcNow();
         }

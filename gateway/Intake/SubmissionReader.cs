@@ -74,7 +74,7 @@ internal sealed class SubmissionReader(UploadReceiver receiver, IOptions<IntakeO
                     break;
                 }
 
-                image = await receiver.ReceiveAsync(part.Body, cancellationToken);
+                image = await receiver.ReceiveAsync(part.Body, MultipartBody.Truncated(), cancellationToken);
                 filename = FileNames.Clean(part.Filename);
             }
 
@@ -94,7 +94,7 @@ internal sealed class SubmissionReader(UploadReceiver receiver, IOptions<IntakeO
         var built = collector.Build();
         ContentDispositionHeaderValue.TryParse(request.Headers.ContentDisposition.ToString(), out var disposition);
         var filename = disposition is null ? default : disposition.FileNameStar.HasValue ? disposition.FileNameStar : disposition.FileName;
-        return new Submission(built) { Image = await receiver.ReceiveAsync(request.Body, cancellationToken), Filename = FileNames.Clean(filename.Value) };
+        return new Submission(built) { Image = await receiver.ReceiveAsync(request.Body, ApiException.Malformed("The body ends too early."), cancellationToken), Filename = FileNames.Clean(filename.Value) };
     }
 
     private static async Task<Submission> ReadJsonAsync(HttpRequest request, OptionCollector collector, CancellationToken cancellationToken)

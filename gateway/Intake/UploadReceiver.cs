@@ -16,22 +16,25 @@ internal sealed class UploadReceiver(IBlobStore blobs, IOptions<IntakeOptions> o
     private const int QuotaExceeded = 122;
 
     /// <summary>Receives; dispose the result, which removes what was not stored.</summary>
+    /// <param name="body">The image.</param>
+    /// <param name="broken">What to say when the body ends before it should.</param>
+    /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="ApiException">400 image_empty, 413 image_too_large, 415 unsupported_format.</exception>
     /// <exception cref="BlobStoreFullException">No space.</exception>
-    public async Task<ReceivedImage> ReceiveAsync(Stream body, CancellationToken cancellationToken)
+    public async Task<ReceivedImage> ReceiveAsync(Stream body, ApiException broken, CancellationToken cancellationToken)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
         string? path = null;
         try
         {
-            int filled = await FillAsync(body, buffer, cancellationToken);
+            int filled = await FillAsync(body, buffer, broken, cancellationToken);
             string format = CheckHead(buffer.AsSpan(0, filled));
             using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
             path = blobs.CreateTemporaryPath();
             long length = 0;
             using (var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, FileOptions.None))
             {
-                for (; filled > 0; filled = await FillAsync(body, buffer, cancellationToken))
+                for (; filled > 0; filled = await FillAsync(body, buffer, broken, cancellationToken))
                 {
                     if (length + filled > options.Value.MaxImageBytes)
                     {
@@ -79,7 +82,7 @@ internal sealed class UploadReceiver(IBlobStore blobs, IOptions<IntakeOptions> o
     }
 
     /// <summary>Reads until the buffer is full or the body ends: few, large writes.</summary>
-    private static async ValueTask<int> FillAsync(Stream body, byte[] buffer, CancellationToken cancellationToken)
+    private static async ValueTask<int> FillAsync(Stream body, byte[] buffer, ApiException broken, CancellationToken cancellationToken)
     {
         int filled = 0;
         while (filled < BufferBytes)
@@ -91,7 +94,7 @@ internal sealed class UploadReceiver(IBlobStore blobs, IOptions<IntakeOptions> o
             }
             catch (IOException e) when (e is not (BadHttpRequestException or ResponseTooLargeException))
             {
-                throw MultipartBody.Truncated();
+                throw broken;
             }
 
             if (read == 0)

@@ -1,0 +1,27 @@
+using System.Data.Common;
+
+namespace Palimpsest.Gateway;
+
+/// <summary>Forgets Idempotency-Keys that have run out, once an hour.</summary>
+internal sealed partial class IdempotencySweep(IdempotencyStore store, ILogger<IdempotencySweep> log) : BackgroundService
+{
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var hourly = new PeriodicTimer(TimeSpan.FromHours(1), store.Time);
+        do
+        {
+            try
+            {
+                await store.SweepAsync(stoppingToken);
+            }
+            catch (Exception e) when (e is DbException or TimeoutException)
+            {
+                LogPostponed(e.Message);
+            }
+        }
+        while (await hourly.WaitForNextTickAsync(stoppingToken));
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Old idempotency keys stay another hour: {Reason}")]
+    private partial void LogPostponed(string reason);
+}

@@ -1,0 +1,36 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Palimpsest.Gateway;
+
+/// <summary>Section <c>Limits</c>: what one tenant may use. <c>Limits:Tenants:NAME:…</c> sets other figures for one tenant.</summary>
+public sealed class LimitsOptions : TenantQuota
+{
+    /// <summary>Section name.</summary>
+    public const string Section = "Limits";
+
+    /// <summary>Figures of tenants that have their own.</summary>
+    public IDictionary<string, TenantQuota> Tenants { get; } = new Dictionary<string, TenantQuota>(StringComparer.Ordinal);
+
+    /// <summary>The figures of a tenant.</summary>
+    public TenantQuota For(string tenant) => Tenants.TryGetValue(tenant, out var own) ? own : this;
+}
+
+/// <summary>The figures. Generous: they stop accidents and abuse, not work.</summary>
+public class TenantQuota
+{
+    /// <summary>Requests a second in the long run.</summary>
+    [Range(0.01, 1_000_000)]
+    public double RequestsPerSecond { get; set; } = 100;
+
+    /// <summary>Requests at once after a pause.</summary>
+    [Range(1, 10_000_000)]
+    public int Burst { get; set; } = 200;
+
+    /// <summary>Bytes of request bodies and fetched pictures a day; the allowance fills up evenly.</summary>
+    [Range(1, long.MaxValue)]
+    public long BytesPerDay { get; set; } = 50_000_000_000;
+
+    /// <summary>Analyses accepted and not finished.</summary>
+    [Range(1, int.MaxValue)]
+    public int JobsInFlight { get; set; } = 5_000;
+}
