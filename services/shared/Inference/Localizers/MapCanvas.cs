@@ -105,7 +105,10 @@ internal sealed class MapCanvas
         }
     }
 
-    /// <summary>A weight for every column (or row) of the canvas: 1 inside the tile, falling towards edges that a neighbour covers.</summary>
+    /// <summary>
+    /// A weight for every column (or row) of the canvas: 1 inside the tile, falling over the middle half of the overlap towards edges that a
+    /// neighbour covers. The outer quarter counts for nothing: there the network saw padding instead of the picture.
+    /// </summary>
     private static float[] Ramp(int start, int extent, int cells, int overlap)
     {
         var ramp = new float[cells];
@@ -113,7 +116,7 @@ internal sealed class MapCanvas
         {
             double centre = (i + 0.5) * Cell, left = start <= 0 ? double.MaxValue : centre - start;
             double right = start + extent >= cells * Cell ? double.MaxValue : start + extent - centre;
-            ramp[i] = overlap == 0 ? 1 : (float)Math.Clamp(Math.Min(left, right) / overlap, 1e-4, 1);
+            ramp[i] = overlap == 0 ? 1 : (float)Math.Clamp((Math.Min(left, right) - (overlap / 4.0)) / (overlap / 2.0), 1e-4, 1);
         }
 
         return ramp;

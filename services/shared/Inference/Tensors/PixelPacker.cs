@@ -68,6 +68,11 @@ internal sealed class PixelPacker
 
     private void Row(ReadOnlySpan<byte> row, Span<float> tensor, int plane, int at)
     {
+        if (row.IsEmpty)
+        {
+            return;
+        }
+
         int pixels = row.Length / 3, done = Planar && Vector128.IsHardwareAccelerated ? PackedRow(row, tensor, plane, at) : 0;
         for (int c = 0; c < 3; c++)
         {

@@ -1,0 +1,91 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Palimpsest.Inference;
+
+namespace Palimpsest.Tests.Inference;
+
+public sealed class FaceTests
+{
+    [Fact]
+    public void An_anchor_is_a_cell_centre_and_its_box_an_offset_in_input_pixels()
+    {
+        // First layer: 16×16 cells of 16 px at side 256, two anchors each. Anchor 1 of cell (x 3, y 2): index (2·16 + 3)·2 + 1.
+        var scores = new float[512];
+        Array.Fill(scores, -50);
+        const int index = (((2 * 16) + 3) * 2) + 1;
+        scores[index] = 3;
+        var boxes = new float[512 * 16];
+        float[] box = [4, -8, 64, 32, /* keypoints */ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+        box.CopyTo(boxes, index * 16);
+        var found = new List<FaceCandidate>();
+
+        BlazeFaceNetwork.Decode(scores, boxes, 0, 256, new Region(100, 50, 512, 512), 0.5f, found);
+
+        var face = found.ShouldHaveSingleItem();
+        face.Score.ShouldBe(0.9526f, 1e-4f);
+        face.Values[..4].ShouldBe([100 + ((56 + 4) * 2), 50 + ((40 - 8) * 2), 128, 64]);
+        face.Values[4..6].ShouldBe([100 + (57 * 2), 50 + (42 * 2)]);
+        (face.Left, face.Bottom).ShouldBe((220 - 64, 114 + 32));
+
+        // Second layer: 8×8 cells, six anchors; the last anchor of the last cell.
+        scores = new float[384];
+        Array.Fill(scores, -50);
+        scores[^1] = 0.1f;
+        found.Clear();
+        BlazeFaceNetwork.Decode(scores, new float[384 * 16], 1, 256, new Region(0, 0, 256, 256), 0.5f, found);
+        found.ShouldHaveSingleItem().Values[..2].ShouldBe([240, 240]);
+    }
+
+    [Fact]
+    public void Overlapping_candidates_are_averaged_by_score()
+    {
+        var merged = FaceMerging.Weighted([Candidate(0.6f, 104, 100, 40), Candidate(0.9f, 100, 100, 40), Candidate(0.8f, 300, 100, 40)]);
+
+        merged.Count.ShouldBe(2);
+        merged[0].Score.ShouldBe(0.9f);
+        merged[0].Values[0].ShouldBe(((0.6f * 104) + (0.9f * 100)) / 1.5f, 1e-3f);
+        merged[1].Values[0].ShouldBe(300);
+    }
+
+    [Fact]
+    public void Across_scales_the_surest_view_stays_and_a_box_within_another_is_the_same_face()
+    {
+        var faces = FaceMerging.Best([Candidate(0.7f, 100, 100, 120), Candidate(0.95f, 110, 105, 50), Candidate(0.8f, 300, 100, 50)]);
+        faces.Select(face => face.Score).ShouldBe([0.95f, 0.8f]);
+    }
+
+    [Theory]
+    [InlineData(640, 480, 1)]
+    [InlineData(1024, 1024, 10)]
+    [InlineData(4000, 3000, 13)]
+    [InlineData(12000, 300, 13)]
+    public void The_search_covers_the_picture_at_a_bounded_cost(int width, int height, int most)
+    {
+        var squares = FaceSearchGrid.Squares(width, height, new FaceSearchOptions()).ToList();
+
+        squares.Count.ShouldBeLessThanOrEqualTo(most);
+        squares.ShouldAllBe(s => s.Width == s.Height);
+        (squares[0].X <= 0 && squares[0].Y <= 0 && squares[0].X + squares[0].Width >= width && squares[0].Y + squares[0].Height >= height).ShouldBeTrue();
+        var tiles = squares.Skip(1).ToList();
+        for (int i = 0; tiles.Count > 0 && i < 400; i++)
+        {
+            int x = (i % 20 * (width - 1)) / 19, y = (i / 20 * (height - 1)) / 19;
+            tiles.ShouldContain(t => x >= t.X && x < t.X + t.Width && y >= t.Y && y < t.Y + t.Height, $"{x},{y}");
+        }
+    }
+
+    [Fact]
+    public void A_wrong_face_model_is_refused()
+    {
+        using var folder = new ModelFolder();
+        string faces = Directory.CreateDirectory(Path.Combine(folder.Path, "blazeface")).FullName;
+        using var missing = new BlazeFaceFinder(folder.Path, null, NullLogger<BlazeFaceFinder>.Instance);
+        missing.Unavailable.ShouldNotBeNull().ShouldContain("is missing");
+
+        File.WriteAllBytes(Path.Combine(faces, "face_detection_back_256x256_barracuda.onnx"), ModelFolder.RedFinder());
+        using var wrong = new BlazeFaceFinder(folder.Path, null, NullLogger<BlazeFaceFinder>.Instance);
+        wrong.Unavailable.ShouldNotBeNull().ShouldContain("not the expected one");
+        Should.Throw<DetectorUnavailableException>(() => wrong.Find(new byte[32 * 32 * 3], 32, 32, default));
+    }
+
+    private static FaceCandidate Candidate(float score, float x, float y, float side) => new(score, [x, y, side, side, .. new float[12]]);
+}

@@ -1,0 +1,116 @@
+using Palimpsest.Inference;
+
+namespace Palimpsest.Tests.Inference;
+
+public sealed class TensorTests
+{
+    [Theory]
+    [InlineData("nchw", "rgb")]
+    [InlineData("nchw", "bgr")]
+    [InlineData("nhwc", "rgb")]
+    [InlineData("nhwc", "bgr")]
+    public void Pixels_are_packed_as_the_manifest_says(string layout, string channels)
+    {
+        var input = new PixelInput { Name = "x", Layout = layout, Channels = channels, Scale = 1 / 255.0, Mean = [0.485, 0.456, 0.406], Std = [0.229, 0.224, 0.225] };
+        var random = new Random(5);
+        foreach (var (width, height, region) in new[]
+        {
+            (64, 5, new Region(0, 0, 64, 5)), (100, 7, new Region(0, 0, 104, 8)), (37, 21, new Region(-9, -3, 60, 30)), (16, 16, new Region(5, 6, 7, 8)),
+            (20, 20, new Region(15, -4, 33, 9)), (8, 8, new Region(30, 2, 20, 3)), (8, 8, new Region(-30, 2, 20, 3)),
+        })
+        {
+            var rgb = new byte[width * height * 3];
+            random.NextBytes(rgb);
+            var tensor = new float[region.Width * region.Height * 3];
+            new PixelPacker(input).Pack(rgb, width, height, region, tensor);
+
+            for (int y = 0; y < region.Height; y++)
+            {
+                for (int x = 0; x < region.Width; x++)
+                {
+                    for (int c = 0; c < 3; c++)
+                    {
+                        int sx = Math.Clamp(region.X + x, 0, width - 1), sy = Math.Clamp(region.Y + y, 0, height - 1);
+                        double expected = ((rgb[(((sy * width) + sx) * 3) + (channels == "rgb" ? c : 2 - c)] / 255.0) - input.Mean[c]) / input.Std[c];
+                        int at = layout == "nchw" ? (((c * region.Height) + y) * region.Width) + x : (((y * region.Width) + x) * 3) + c;
+                        tensor[at].ShouldBe((float)expected, 1e-5f, $"{layout} {channels} {region} at {x},{y},{c}");
+                    }
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void Coefficients_are_packed_by_plane_and_end_with_the_file()
+    {
+        const int wide = 5, high = 4, k = 28;
+        short[] blocks = [.. Enumerable.Range(0, wide * high * 64).Select(i => (short)((i * 37 % 2001) - 1000))];
+        var region = new Region(16, 8, 40, 32); // blocks 2..6 × 1..4: two columns and a row beyond the file
+        var tensor = new float[k * 5 * 4];
+        Array.Fill(tensor, 99);
+
+        CoefficientPacker.Pack(blocks, wide, high, region, k, tensor);
+
+        for (int c = 0; c < k; c++)
+        {
+            for (int y = 0; y < 4; y++)
+            {
+                for (int x = 0; x < 5; x++)
+                {
+                    float expected = x + 2 < wide && y + 1 < high ? blocks[((((y + 1) * wide) + x + 2) * 64) + c] : 0;
+                    tensor[(((c * 4) + y) * 5) + x].ShouldBe(expected);
+                }
+            }
+        }
+
+        Should.Throw<ArgumentException>(() => CoefficientPacker.Pack(blocks, wide, high, new Region(4, 0, 8, 8), k, tensor));
+    }
+
+    [Fact]
+    public void Resizing_interpolates_when_enlarging_and_averages_when_shrinking()
+    {
+        byte[] row = [0, 0, 0, 100, 100, 100, 200, 200, 200, 40, 40, 40]; // 4×1
+        Resized(row, 4, 1, new Region(0, 0, 4, 1), 2, 1).ShouldBe([50, 120]);
+        Resized(row, 4, 1, new Region(0, 0, 2, 1), 4, 1).ShouldBe([0, 25, 75, 100]); // cut before it is resized: what lies beside does not bleed in
+        Resized(row, 4, 1, new Region(-2, 0, 4, 1), 4, 1).ShouldBe([0, 0, 0, 100]);
+        Resized(row, 4, 1, new Region(2, 0, 4, 3), 4, 3).ShouldBe([200, 40, 40, 40, 200, 40, 40, 40, 200, 40, 40, 40]);
+    }
+
+    [Fact]
+    public void Shrinking_by_any_factor_keeps_the_mean()
+    {
+        const int width = 97, height = 61;
+        var rgb = new byte[width * height * 3];
+        for (int i = 0; i < width * height; i++)
+        {
+            rgb[3 * i] = rgb[(3 * i) + 1] = rgb[(3 * i) + 2] = (byte)(40 + (i % width) + (i / width));
+        }
+
+        double mean = rgb.Average(b => (double)b);
+        foreach (var (w, h) in new[] { (48, 30), (13, 11), (7, 3), (1, 1) })
+        {
+            Resized(rgb, width, height, new Region(0, 0, width, height), w, h).Average(b => (double)b).ShouldBe(mean, 0.5, $"{w}×{h}");
+        }
+    }
+
+    [Fact]
+    public void Buffers_are_reused_and_hold_what_was_asked_for()
+    {
+        var pool = new TensorPool();
+        var first = pool.Rent(100_000);
+        first.Span.Fill(3);
+        first.Dispose();
+        using var second = pool.Rent(99_000);
+        second.Span.Length.ShouldBe(99_000);
+        second.Span[98_999].ShouldBe(3);
+        using var third = pool.Rent(99_000);
+        third.Span.Overlaps(second.Span).ShouldBeFalse();
+    }
+
+    private static byte[] Resized(byte[] rgb, int width, int height, Region region, int targetWidth, int targetHeight)
+    {
+        var target = new byte[targetWidth * targetHeight * 3];
+        PixelResizer.Resize(rgb, width, height, region, target, targetWidth, targetHeight);
+        return [.. target.Where((_, i) => i % 3 == 1)];
+    }
+}

@@ -1,0 +1,55 @@
+using System.Text.Json;
+using Palimpsest.Routing;
+
+namespace Palimpsest.Tests.Routing;
+
+public sealed class RouterFeaturesTests
+{
+    [Theory]
+    [InlineData(300, 211)]
+    [InlineData(640, 513)]
+    [InlineData(97, 60)]
+    public void Features_are_those_that_training_computes(int width, int height)
+    {
+        using var golden = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Root(), "training", "golden", "router-features.json")));
+        golden.RootElement.GetProperty("version").GetString().ShouldBe(RouterFeatures.Version);
+        double[] expected = [.. golden.RootElement.GetProperty("cases").GetProperty($"router-{width}x{height}.png").GetProperty("features").EnumerateArray().Select(v => v.GetDouble())];
+
+        float[] actual = RouterFeatures.Compute(GoldenPicture(width, height), width, height);
+
+        actual.Length.ShouldBe(expected.Length);
+        for (int i = 0; i < expected.Length; i++)
+        {
+            ((double)actual[i]).ShouldBe(expected[i], 1e-4, $"feature {i}");
+        }
+    }
+
+    /// <summary>The formula of training/features.py, <c>golden_picture</c>.</summary>
+    private static byte[] GoldenPicture(int width, int height)
+    {
+        var rgb = new byte[width * height * 3];
+        for (long y = 0; y < height; y++)
+        {
+            for (long x = 0; x < width; x++)
+            {
+                long q = ((1103515245L * ((y * width) + x)) + 12345) % (1L << 31), at = ((y * width) + x) * 3;
+                rgb[at] = (byte)(((7 * x) + (13 * y) + (x * y / 8)) % 256);
+                rgb[at + 1] = (byte)(((x * x) + (3 * y * y)) / 64 % 256);
+                rgb[at + 2] = (byte)(((x ^ y) * 5 + (q / 65536 % 32)) % 256);
+            }
+        }
+
+        return rgb;
+    }
+
+    private static string Root()
+    {
+        string folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder, "Platform.sln")))
+        {
+            folder = Path.GetDirectoryName(folder) ?? throw new DirectoryNotFoundException("The repository's root was not found.");
+        }
+
+        return folder;
+    }
+}
