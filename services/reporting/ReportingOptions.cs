@@ -52,9 +52,13 @@ internal sealed class ReportingOptions
     [Range(0, 10_080)]
     public double ZeroRetentionGraceMinutes { get; set; } = 60;
 
+    /// <summary>Zero retention with a webhook: how long after its delivery the receiver may fetch the mask it links to, seconds.</summary>
+    [Range(0, 86_400)]
+    public double ZeroRetentionFetchSeconds { get; set; } = 30;
+
     /// <summary>Time between two retention sweeps, seconds.</summary>
     [Range(0.05, 86_400)]
-    public double RetentionSweepSeconds { get; set; } = 60;
+    public double RetentionSweepSeconds { get; set; } = 15;
 
     /// <summary>Blobs that belong to no analysis are removed when older than this, hours: an upload that was never accepted.</summary>
     [Range(0.01, 720)]

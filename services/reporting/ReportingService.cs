@@ -23,7 +23,10 @@ public static class ReportingService
         services.AddSingleton<StepProgress>();
         services.AddSingleton<BatchCompletion>();
         services.AddSingleton<AnalysisUpdater>();
-        services.AddHostedService<StalledSweep>();
+        services.AddSingleton<StalledSweep>();
+        services.AddHostedService(s => s.GetRequiredService<StalledSweep>());
+        services.AddSingleton<RetentionSweep>();
+        services.AddHostedService(s => s.GetRequiredService<RetentionSweep>());
         services.AddSingleton<RenderedImages>();
         services.AddSingleton<Pictures>();
         services.AddSingleton<AnalysisEraser>();
@@ -42,6 +45,12 @@ public static class ReportingService
         app.MapWebhooks();
         var api = app.MapGroup("/v1").AddEndpointFilter<CallerFilter>();
         api.MapAnalyses();
+        api.MapList();
+        api.MapEvents();
         api.MapImages();
+        api.MapReport();
+        api.MapBatches();
+        api.MapFeedback();
+        api.MapDetectors();
     }
 }

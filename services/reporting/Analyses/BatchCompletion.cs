@@ -1,6 +1,5 @@
 using System.Data.Common;
-using System.Text.Json;
-using System.Text.Json.Nodes;
+using System.Diagnostics;
 using Dapper;
 using Palimpsest.Contracts;
 using Palimpsest.Hosting;
@@ -40,15 +39,16 @@ internal sealed class BatchCompletion(PlatformDatabase database, TimeProvider ti
     {
         // The lock puts the two last analyses of a batch one after the other: without it each would see the other as still running.
         string locking = database.IsPostgres ? " FOR UPDATE" : "";
-        var batch = await QueryAsync<BatchRow>(transaction, BatchRow.Select + locking, new { batchId }, cancellationToken);
-        if (batch is null || batch.CompletedAt is not null)
+        var row = await transaction.Connection!.QueryFirstOrDefaultAsync<BatchRow>(
+            new CommandDefinition($"{BatchRow.Select} WHERE id = @batchId{locking}", new { batchId }, transaction, cancellationToken: cancellationToken));
+        if (row?.Open() is not { CompletedAt: null } batch)
         {
             return;
         }
 
         var rows = (await transaction.Connection!.QueryAsync<(string Status, string? Verdict, long Count)>(new CommandDefinition(
             "SELECT status, verdict, count(*) FROM analyses WHERE batch_id = @batchId GROUP BY status, verdict", new { batchId }, transaction, cancellationToken: cancellationToken))).AsList();
-        long there = rows.Sum(r => r.Count) + batch.RejectedItems.Count;
+        long there = rows.Sum(r => r.Count) + batch.Rejected.Count;
         if (there < batch.Total || rows.Any(r => !AnalysisStatuses.IsTerminal(r.Status)))
         {
             return;
@@ -59,56 +59,21 @@ internal sealed class BatchCompletion(PlatformDatabase database, TimeProvider ti
             "UPDATE batches SET completed_at = @at WHERE id = @batchId", new { batchId, at = now.ToUnixTimeMilliseconds() }, transaction, cancellationToken: cancellationToken));
         if (webhooks is not null)
         {
-            long succeeded = rows.Where(r => r.Status == AnalysisStatuses.Succeeded).Sum(r => r.Count);
-            await webhooks.ScheduleBatchAsync(transaction, batch.Finished(now, (int)succeeded, rows.Where(r => r.Verdict is not null)
-                .GroupBy(r => r.Verdict!).ToDictionary(g => g.Key, g => (int)g.Sum(r => r.Count), StringComparer.Ordinal)), cancellationToken);
+            int succeeded = (int)rows.Where(r => r.Status == AnalysisStatuses.Succeeded).Sum(r => r.Count);
+            await webhooks.ScheduleBatchAsync(transaction, new FinishedBatch
+            {
+                Id = batch.Id,
+                Tenant = batch.Tenant,
+                CreatedAt = batch.CreatedAt,
+                CompletedAt = now,
+                Total = batch.Total,
+                Succeeded = succeeded,
+                Failed = batch.Total - succeeded,
+                Verdicts = rows.Where(r => r.Verdict is not null).GroupBy(r => r.Verdict!).ToDictionary(g => g.Key, g => (int)g.Sum(r => r.Count), StringComparer.Ordinal),
+                CallbackUrl = batch.CallbackUrl,
+                Metadata = batch.Metadata,
+                Traceparent = Activity.Current?.Id,
+            }, cancellationToken);
         }
     }
-
-    private static Task<T?> QueryAsync<T>(DbTransaction transaction, string sql, object parameters, CancellationToken cancellationToken) =>
-        transaction.Connection!.QueryFirstOrDefaultAsync<T>(new CommandDefinition(sql, parameters, transaction, cancellationToken: cancellationToken));
-}
-
-/// <summary>A row of <c>batches</c>.</summary>
-internal sealed class BatchRow
-{
-    public const string Columns = """
-        SELECT id AS "Id", tenant AS "Tenant", created_at AS "CreatedAt", completed_at AS "CompletedAt", total AS "Total", callback_url AS "CallbackUrl",
-               metadata AS "Metadata", rejected AS "Rejected" FROM batches
-        """;
-
-    public const string Select = Columns + " WHERE id = @batchId";
-
-    public string Id { get; set; } = "";
-
-    public string Tenant { get; set; } = "";
-
-    public long CreatedAt { get; set; }
-
-    public long? CompletedAt { get; set; }
-
-    public long Total { get; set; }
-
-    public string? CallbackUrl { get; set; }
-
-    public string? Metadata { get; set; }
-
-    public string Rejected { get; set; } = "[]";
-
-    /// <summary>Items refused at submission, as the gateway wrote them.</summary>
-    public JsonArray RejectedItems => JsonNode.Parse(Rejected) as JsonArray ?? [];
-
-    public FinishedBatch Finished(DateTimeOffset now, int succeeded, IReadOnlyDictionary<string, int> verdicts) => new()
-    {
-        Id = Id,
-        Tenant = Tenant,
-        CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(CreatedAt),
-        CompletedAt = now,
-        Total = (int)Total,
-        Succeeded = succeeded,
-        Failed = (int)Total - succeeded,
-        Verdicts = verdicts,
-        CallbackUrl = CallbackUrl,
-        Metadata = Metadata is { Length: > 0 } ? JsonSerializer.Deserialize<JsonObject>(Metadata, PlatformJson.Options) : null,
-    };
 }

@@ -19,16 +19,24 @@ internal static class AnalysisAccess
     public static async Task<AnalysisRecord> FindReportAsync(this IAnalysisStore store, HttpContext context, string id)
     {
         var record = await store.FindForAsync(context, id);
-        if (record.ErasedAt is { } erased)
+        if (record.ErasedAt is not null)
         {
-            throw new ApiException(StatusCodes.Status410Gone, ErrorCodes.Erased, $"Image and masks were erased at {erased:u}, after their retention time. The numbers are still at /v1/analyses/{id}.");
+            throw PicturesErased();
         }
 
         return record.Status switch
         {
             AnalysisStatuses.Succeeded => record,
             AnalysisStatuses.Failed => throw new ApiException(StatusCodes.Status409Conflict, ErrorCodes.Conflict, $"This analysis failed, there is nothing to show: {record.Findings.Error?.Detail}"),
-            _ => throw new ApiException(StatusCodes.Status409Conflict, ErrorCodes.Conflict, "This analysis has not finished yet; wait for status 'succeeded'.") { RetryAfterSeconds = 1 },
+            _ => throw NotFinished(),
         };
     }
+
+    /// <summary>409: come back later.</summary>
+    public static ApiException NotFinished() =>
+        new(StatusCodes.Status409Conflict, ErrorCodes.Conflict, "This analysis has not finished yet; wait for status 'succeeded'.") { RetryAfterSeconds = 1 };
+
+    /// <summary>410: the pictures are gone, the numbers are not.</summary>
+    public static ApiException PicturesErased() =>
+        new(StatusCodes.Status410Gone, ErrorCodes.Erased, "Image and masks of this analysis were erased after their retention time; its numbers are still there.");
 }

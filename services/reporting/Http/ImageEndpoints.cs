@@ -8,6 +8,7 @@ namespace Palimpsest.Reporting;
 internal static class ImageEndpoints
 {
     private const int ThumbnailSide = 320;
+    private const int LargestThumbnail = 4096;
 
     public static void MapImages(this IEndpointRouteBuilder routes)
     {
@@ -32,7 +33,7 @@ internal static class ImageEndpoints
     {
         var record = await store.FindReportAsync(context, id);
         var map = record.Findings.Result?.Map ?? throw ApiException.NotFound("mask");
-        return Send(context, await ShownAsync(pictures.MaskAsync(record, "mask", map, context.RequestAborted)), "image/png", $"{id}-mask.png");
+        return Send(context, await ShownAsync(pictures.MaskAsync(record, "mask", map, null, context.RequestAborted)), "image/png", $"{id}-mask.png");
     }
 
     private static async Task<IResult> OverlayAsync(string id, HttpContext context, IAnalysisStore store, Pictures pictures)
@@ -41,17 +42,25 @@ internal static class ImageEndpoints
         return Send(context, await ShownAsync(pictures.RenderAsync(record, overlay: true, RenderFormat.Png, null, context.RequestAborted)), "image/png", $"{id}-overlay.png");
     }
 
-    private static async Task<IResult> ThumbnailAsync(string id, HttpContext context, IAnalysisStore store, Pictures pictures)
+    private static async Task<IResult> ThumbnailAsync(string id, HttpContext context, IAnalysisStore store, Pictures pictures, string? max)
     {
-        var record = await store.FindReportAsync(context, id);
-        return Send(context, await ShownAsync(pictures.RenderAsync(record, overlay: false, RenderFormat.Webp, ThumbnailSide, context.RequestAborted)), "image/webp", $"{id}-thumbnail.webp");
+        int side = max is null or "" ? ThumbnailSide
+            : int.TryParse(max, out int asked) && asked is >= 16 and <= LargestThumbnail ? asked
+            : throw ApiException.InvalidOption("max", $"max is the longest side in pixels, 16 to {LargestThumbnail}.");
+        var record = await store.FindForAsync(context, id);
+        if (record.ErasedAt is not null)
+        {
+            throw AnalysisAccess.PicturesErased();
+        }
+
+        return Send(context, await ShownAsync(pictures.RenderAsync(record, overlay: false, RenderFormat.Webp, side, context.RequestAborted)), "image/webp", $"{id}-thumbnail.webp");
     }
 
     private static async Task<IResult> EvidenceAsync(string id, string name, HttpContext context, IAnalysisStore store, Pictures pictures)
     {
         var record = await store.FindReportAsync(context, id);
         var map = Map(record, name) ?? throw ApiException.NotFound("evidence");
-        return Send(context, await ShownAsync(pictures.MaskAsync(record, name, map, context.RequestAborted)), "image/png", $"{id}-{name}.png");
+        return Send(context, await ShownAsync(pictures.MaskAsync(record, name, map, null, context.RequestAborted)), "image/png", $"{id}-{name}.png");
     }
 
     /// <summary>mask-{detector} or activation-{detector}.</summary>
@@ -71,7 +80,7 @@ internal static class ImageEndpoints
         }
         catch (BlobNotFoundException)
         {
-            throw new ApiException(StatusCodes.Status410Gone, ErrorCodes.Erased, "Image and masks of this analysis were erased.");
+            throw AnalysisAccess.PicturesErased();
         }
     }
 }

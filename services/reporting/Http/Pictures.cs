@@ -12,12 +12,37 @@ namespace Palimpsest.Reporting;
 /// </summary>
 internal sealed class Pictures(IBlobStore blobs, DecoderPool decoders, RenderedImages rendered)
 {
-    /// <summary>A map as grey PNG of the upload's displayed size.</summary>
-    public Task<byte[]> MaskAsync(AnalysisRecord record, string name, BlobReference map, CancellationToken cancellationToken) => rendered.GetAsync(record.Id, name, async () =>
+    /// <summary>A map as grey PNG.</summary>
+    /// <param name="record">Whose.</param>
+    /// <param name="name">Its name among the evidence.</param>
+    /// <param name="map">The map.</param>
+    /// <param name="maxSide">Longest side, pixels; null for the upload's displayed size.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public Task<byte[]> MaskAsync(AnalysisRecord record, string name, BlobReference map, int? maxSide, CancellationToken cancellationToken) =>
+        rendered.GetAsync(record.Id, $"{name}-{maxSide}", async () =>
+        {
+            var geometry = (await blobs.ReadFactsAsync(FactsKey(record), cancellationToken)).Geometry;
+            var values = await blobs.ReadMapAsync(map.Key, cancellationToken);
+            double scale = Math.Min(1, (maxSide ?? double.MaxValue) / Math.Max(geometry.DisplayedWidth, geometry.DisplayedHeight));
+            return scale >= 1 ? MaskRenderer.RenderPng(values, geometry) : Small(new MapSampler(
+                values, geometry, Math.Max(1, (int)(geometry.DisplayedWidth * scale)), Math.Max(1, (int)(geometry.DisplayedHeight * scale))));
+        });
+
+    private static byte[] Small(MapSampler sampler)
     {
-        var facts = await blobs.ReadFactsAsync(FactsKey(record), cancellationToken);
-        return MaskRenderer.RenderPng(await blobs.ReadMapAsync(map.Key, cancellationToken), facts.Geometry);
-    });
+        using var output = new MemoryStream();
+        using (var png = new PngWriter(output, sampler.Width, sampler.Height, channels: 1))
+        {
+            var row = new byte[sampler.Width];
+            for (int y = 0; y < sampler.Height; y++)
+            {
+                sampler.ReadRow(y, row);
+                png.WriteRow(row);
+            }
+        }
+
+        return output.ToArray();
+    }
 
     /// <summary>The upload in displayed orientation, with the fused mask drawn over it when <paramref name="overlay"/>.</summary>
     /// <param name="record">Whose.</param>

@@ -1,0 +1,25 @@
+using System.Text;
+
+namespace Palimpsest.Reporting;
+
+/// <summary>CSV by RFC 4180. A text that a spreadsheet would take for a formula is defused with a leading apostrophe: file names come from clients.</summary>
+internal static class Csv
+{
+    public const string ContentType = "text/csv; charset=utf-8";
+
+    /// <summary>One row with its line end.</summary>
+    public static string Row(params object?[] cells) => string.Join(',', cells.Select(Cell)) + "\r\n";
+
+    private static string Cell(object? value)
+    {
+        string text = value switch
+        {
+            null => "",
+            double number => number.ToString("0.######"),
+            DateTimeOffset time => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'"),
+            string s => s.Length > 0 && "=+-@\t\r".Contains(s[0]) ? "'" + s : s,
+            _ => value.ToString() ?? "",
+        };
+        return text.AsSpan().IndexOfAny("\",\r\n") < 0 ? text : new StringBuilder(text.Length + 8).Append('"').Append(text).Replace("\"", "\"\"", 1, text.Length).Append('"').ToString();
+    }
+}

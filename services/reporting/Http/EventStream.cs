@@ -1,0 +1,87 @@
+using System.Text.Json;
+using Palimpsest.Contracts;
+using Palimpsest.Hosting;
+
+namespace Palimpsest.Reporting;
+
+/// <summary>
+/// Server-sent events of one analysis: <c>id</c> is the version, <c>event</c> progress, completed or failed, <c>data</c> the analysis. A client that comes back with
+/// <c>Last-Event-ID</c> gets what it has missed, which is the newest state; after the last event it is told not to come back.
+/// </summary>
+internal static class EventStream
+{
+    private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(15);
+
+    // The signal is a hint: the database is looked into in any case.
+    private static readonly TimeSpan Poll = TimeSpan.FromSeconds(1);
+
+    public static void MapEvents(this IEndpointRouteBuilder routes) => routes.MapGet("/analyses/{id}/events", StreamAsync)
+        .WithName("streamEvents").WithTags("Analyses").WithSummary("Progress as server-sent events").Produces<string>(200, "text/event-stream");
+
+    private static async Task StreamAsync(string id, HttpContext context, IAnalysisStore store, IAnalysisSignals signals, TimeProvider time, IHostApplicationLifetime lifetime)
+    {
+        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
+        using var subscription = signals.Subscribe(id);
+        var record = await store.FindForAsync(context, id);
+        int seen = int.TryParse(context.Request.Headers["Last-Event-ID"], out int last) ? last : 0;
+        if (AnalysisStatuses.IsTerminal(record.Status) && seen >= record.Version)
+        {
+            context.Response.StatusCode = StatusCodes.Status204NoContent;
+            return;
+        }
+
+        context.Response.ContentType = "text/event-stream; charset=utf-8";
+        context.Response.Headers.CacheControl = "no-store";
+        context.Response.Headers["X-Accel-Buffering"] = "no";
+        try
+        {
+            await context.Response.WriteAsync("retry: 2000\n\n", stopping.Token);
+            await FollowAsync(context, store, record, seen, subscription, time, stopping.Token);
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            // The client left, or we stop: it comes back with Last-Event-ID.
+        }
+    }
+
+    private static async Task FollowAsync(
+        HttpContext context, IAnalysisStore store, AnalysisRecord? record, int seen, AnalysisSubscription subscription, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var (tenant, id) = (record!.Tenant, record.Id);
+        var written = time.GetUtcNow();
+        while (record is not null)
+        {
+            if (record.Version > seen)
+            {
+                await WriteAsync(context.Response, record, cancellationToken);
+                (seen, written) = (record.Version, time.GetUtcNow());
+                if (AnalysisStatuses.IsTerminal(record.Status))
+                {
+                    return;
+                }
+            }
+            else if (time.GetUtcNow() - written >= Heartbeat)
+            {
+                await context.Response.WriteAsync(": heartbeat\n\n", cancellationToken);
+                await context.Response.Body.FlushAsync(cancellationToken);
+                written = time.GetUtcNow();
+            }
+
+            await subscription.WaitAsync(Poll, cancellationToken);
+            record = await store.FindAsync(tenant, id, cancellationToken);
+        }
+    }
+
+    private static async Task WriteAsync(HttpResponse response, AnalysisRecord record, CancellationToken cancellationToken)
+    {
+        string name = record.Status switch
+        {
+            AnalysisStatuses.Succeeded => "completed",
+            AnalysisStatuses.Failed or AnalysisStatuses.Canceled => "failed",
+            _ => "progress",
+        };
+        string json = JsonSerializer.Serialize(AnalysisDocuments.From(record), PlatformJson.Options);
+        await response.WriteAsync($"id: {record.Version}\nevent: {name}\ndata: {json}\n\n", cancellationToken);
+        await response.Body.FlushAsync(cancellationToken);
+    }
+}

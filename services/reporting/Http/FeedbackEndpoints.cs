@@ -1,0 +1,129 @@
+using System.IO.Compression;
+using System.Text;
+using Palimpsest.Contracts;
+using Palimpsest.Hosting;
+
+namespace Palimpsest.Reporting;
+
+/// <summary>A moderator's judgement of an analysis.</summary>
+/// <param name="Label">real or fake.</param>
+/// <param name="Note">Free text, up to 2,000 characters.</param>
+internal sealed record FeedbackRequest(string? Label, string? Note);
+
+/// <summary>A kept judgement.</summary>
+internal sealed record FeedbackDocument(string AnalysisId, string Label, string? Note, DateTimeOffset CreatedAt);
+
+/// <summary>
+/// Feedback, and its export as a labelled set for <c>eval</c>: CSV alone, or a zip of manifest and pictures that <c>eval --data</c> reads after unpacking.
+/// </summary>
+internal static class FeedbackEndpoints
+{
+    private const int LongestNote = 2_000;
+
+    private const string Rows = """
+        SELECT f.analysis_id AS "AnalysisId", f.label AS "Label", f.note AS "Note", f.created_at AS "CreatedAt"
+        FROM feedback f WHERE f.tenant = @tenant ORDER BY f.created_at, f.analysis_id
+        """;
+
+    public static void MapFeedback(this IEndpointRouteBuilder routes)
+    {
+        routes.MapPost("/analyses/{id}/feedback", PostAsync).WithName("giveFeedback").WithTags("Feedback").WithSummary("Say what the picture really is").Produces<FeedbackDocument>();
+        routes.MapGet("/feedback", ExportAsync).WithName("exportFeedback").WithTags("Feedback")
+            .WithSummary("All feedback as an eval manifest (CSV); '?format=zip' with the pictures, '?format=json' as a list").Produces<string>(200, "text/csv");
+    }
+
+    private static async Task<IResult> PostAsync(string id, FeedbackRequest request, HttpContext context, IAnalysisStore store, PlatformDatabase database, TimeProvider time)
+    {
+        var record = await store.FindForAsync(context, id);
+        if (request.Label is not ("real" or "fake"))
+        {
+            throw ApiException.InvalidOption("label", "label is 'real' or 'fake'.");
+        }
+
+        if (request.Note?.Length > LongestNote)
+        {
+            throw ApiException.InvalidOption("note", $"note has at most {LongestNote} characters.");
+        }
+
+        var now = time.GetUtcNow();
+        await database.ExecuteAsync(
+            """
+            INSERT INTO feedback (analysis_id, tenant, label, note, created_at) VALUES (@id, @tenant, @label, @note, @now)
+            ON CONFLICT (analysis_id, tenant) DO UPDATE SET label = excluded.label, note = excluded.note, created_at = excluded.created_at
+            """,
+            new { id, tenant = record.Tenant, label = request.Label, note = request.Note, now = now.ToUnixTimeMilliseconds() }, context.RequestAborted);
+        return Results.Json(new FeedbackDocument(id, request.Label, request.Note, now), PlatformJson.Options);
+    }
+
+    private static async Task<IResult> ExportAsync(HttpContext context, PlatformDatabase database, IAnalysisStore store, IBlobStore blobs, string? format)
+    {
+        string tenant = TenantContext.Of(context).Tenant;
+        var rows = await database.QueryAsync<FeedbackRow>(Rows, new { tenant }, context.RequestAborted);
+        context.Response.Headers.CacheControl = "private, no-store";
+        switch (format)
+        {
+            case "json":
+                return Results.Json(new { items = rows.Select(r => new FeedbackDocument(r.AnalysisId, r.Label, r.Note, DateTimeOffset.FromUnixTimeMilliseconds(r.CreatedAt))) }, PlatformJson.Options);
+            case null or "" or "csv":
+                var csv = new StringBuilder(Header);
+                foreach (var row in rows)
+                {
+                    csv.Append(Line(row, await store.FindAsync(tenant, row.AnalysisId, context.RequestAborted)));
+                }
+
+                return Results.File(Encoding.UTF8.GetBytes(csv.ToString()), Csv.ContentType, "feedback.csv");
+            case "zip":
+                return Results.Stream(body => ZipAsync(body, tenant, rows, store, blobs, context.RequestAborted), "application/zip", "feedback.zip");
+            default:
+                throw ApiException.InvalidOption("format", "format is csv, json or zip.");
+        }
+    }
+
+    private static string Header => Csv.Row("image", "mask", "label", "dataset", "kind", "analysis_id", "verdict", "score", "note");
+
+    private static string Line(FeedbackRow row, AnalysisRecord? record) => Csv.Row(
+        ImageName(row, record), "", row.Label == "fake" ? 1 : 0, "feedback", record?.Findings.Result?.Kind, row.AnalysisId, record?.Findings.Result?.Verdict, record?.Findings.Result?.Score, row.Note);
+
+    private static string ImageName(FeedbackRow row, AnalysisRecord? record) => $"images/{row.AnalysisId}.{record?.Request.Format ?? "bin"}";
+
+    /// <summary>Uploads go out again here, but only inside an archive: never as something a browser would open.</summary>
+    private static async Task ZipAsync(Stream body, string tenant, IReadOnlyList<FeedbackRow> rows, IAnalysisStore store, IBlobStore blobs, CancellationToken cancellationToken)
+    {
+        await using var zip = await ZipArchive.CreateAsync(body, ZipArchiveMode.Create, leaveOpen: true, null, cancellationToken);
+        var csv = new StringBuilder(Header);
+        foreach (var row in rows)
+        {
+            var record = await store.FindAsync(tenant, row.AnalysisId, cancellationToken);
+            if (record is null or { ErasedAt: not null })
+            {
+                continue;
+            }
+
+            try
+            {
+                await using var upload = await blobs.OpenReadAsync(record.Request.Upload.Key, cancellationToken);
+                await using var entry = await zip.CreateEntry(ImageName(row, record), CompressionLevel.NoCompression).OpenAsync(cancellationToken);
+                await upload.CopyToAsync(entry, cancellationToken);
+                csv.Append(Line(row, record));
+            }
+            catch (BlobNotFoundException)
+            {
+                // Erased while we pack.
+            }
+        }
+
+        await using var manifest = await zip.CreateEntry("manifest.csv").OpenAsync(cancellationToken);
+        await manifest.WriteAsync(Encoding.UTF8.GetBytes(csv.ToString()), cancellationToken);
+    }
+
+    private sealed class FeedbackRow
+    {
+        public string AnalysisId { get; set; } = "";
+
+        public string Label { get; set; } = "";
+
+        public string? Note { get; set; }
+
+        public long CreatedAt { get; set; }
+    }
+}
