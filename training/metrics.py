@@ -128,14 +128,14 @@ def to_size(prob, h, w):
     return np.round(255 * np.clip(cv2.resize(prob.astype(np.float32), (w, h), interpolation=cv2.INTER_LINEAR), 0, 1)).astype(np.uint8)
 
 
-def load(ckpt):
-    """The serving form (probabilities) of a checkpoint's moving average."""
+def load(ckpt, mask_bias=None):
+    """The serving form (probabilities) of a checkpoint's moving average, with the mask shift that bias.py chose."""
     import torch
     from model import Serving, build
     state = torch.load(ckpt, map_location="cpu")
     net = build(state["arch"], **state["options"])
     net.load_state_dict(state["ema"])
-    return Serving(net).eval()
+    return Serving(net, state.get("mask_bias", 0.0) if mask_bias is None else mask_bias).eval()
 
 
 def evaluate(run, rows, degradation=None, use_dct=True, keep=None):

@@ -235,10 +235,10 @@ def build(arch, **options):
 class Serving(nn.Module):
     """A localizer as it is served: logits -> mask and score probabilities, evidence -> activation >= 0. Export this."""
 
-    def __init__(self, net):
+    def __init__(self, net, mask_bias=0.0):
         super().__init__()
-        self.net = net
+        self.net, self.mask_bias = net, mask_bias
 
     def forward(self, pixels, dct, qtable):
         mask, score, evidence = self.net(pixels, dct, qtable)
-        return mask.sigmoid(), score.sigmoid(), F.relu(evidence)
+        return (mask + self.mask_bias).sigmoid(), score.sigmoid(), F.relu(evidence)
