@@ -1,2 +1,3 @@
-var app = WebApplication.CreateBuilder(args).Build();
-await app.RunAsync();
+using Palimpsest.Local.Commands;
+
+return await CommandLine.RunAsync(args);

@@ -1,0 +1,73 @@
+namespace Palimpsest.Local.Servers;
+
+/// <summary>Broker, cache and database of the distributed mode: those whose address is given are used, the others are started here.</summary>
+internal sealed class LocalServers : IAsyncDisposable
+{
+    private readonly Dictionary<string, string?> urls = new(StringComparer.Ordinal);
+
+    private LocalServers()
+    {
+    }
+
+    /// <summary>Null when <c>RABBITMQ_URL</c> was given.</summary>
+    public ILocalServer? RabbitMq { get; private set; }
+
+    /// <summary>Null when <c>REDIS_URL</c> was given.</summary>
+    public ILocalServer? Redis { get; private set; }
+
+    /// <summary>Null when <c>POSTGRES_URL</c> was given.</summary>
+    public ILocalServer? Postgres { get; private set; }
+
+    /// <summary>RABBITMQ_URL, REDIS_URL and POSTGRES_URL, for the services.</summary>
+    public IReadOnlyDictionary<string, string?> Urls => urls;
+
+    /// <summary>Starts what is not given.</summary>
+    /// <param name="folder">Data folders and logs.</param>
+    /// <param name="given">Looks a variable up; null or empty: start it.</param>
+    /// <param name="say">Told what is going on.</param>
+    /// <param name="cancellationToken">Stops waiting; what was started is stopped.</param>
+    public static async Task<LocalServers> StartAsync(string folder, Func<string, string?> given, Action<string> say, CancellationToken cancellationToken)
+    {
+        var servers = new LocalServers();
+        try
+        {
+            servers.RabbitMq = servers.Choose("RABBITMQ_URL", given, () => new RabbitMqServer(Path.Combine(folder, "rabbitmq")));
+            servers.Redis = servers.Choose("REDIS_URL", given, () => new RedisServer(Path.Combine(folder, "redis")));
+            servers.Postgres = servers.Choose("POSTGRES_URL", given, () => new PostgresServer(PostgresServer.Reachable(Path.Combine(folder, "postgres"))));
+            await Task.WhenAll(servers.Started.Select(async server =>
+            {
+                await server.StartAsync(cancellationToken);
+                say($"{server.GetType().Name.Replace("Server", "", StringComparison.Ordinal)} on port {server.Url.Port}");
+            }));
+            return servers;
+        }
+        catch
+        {
+            await servers.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var server in Started)
+        {
+            await server.DisposeAsync();
+        }
+    }
+
+    private IEnumerable<ILocalServer> Started => new[] { RabbitMq, Redis, Postgres }.OfType<ILocalServer>();
+
+    private ILocalServer? Choose(string variable, Func<string, string?> given, Func<ILocalServer> create)
+    {
+        if (given(variable) is { Length: > 0 } url)
+        {
+            urls[variable] = url;
+            return null;
+        }
+
+        var server = create();
+        urls[variable] = server.Url.ToString();
+        return server;
+    }
+}
