@@ -53,17 +53,7 @@ internal sealed partial class RouteImageConsumer(
         using var file = await blobs.OpenLocalAsync(message.Prepared.Key, cancellationToken);
         using var image = PreparedImage.Open(file.Path);
 
-        // The forest is asked only where its answer changes the plan.
-        bool ask = message.Options.Detectors == DetectorChoices.Auto && (image.Facts.Faces.Count > 0 || !message.Options.FaceCrop);
-        double area = image.Facts.Faces.Sum(face => (double)face.Box.Width * face.Box.Height) / ((double)image.Width * image.Height);
-        return new RoutingInput
-        {
-            Options = message.Options,
-            FaceCount = image.Facts.Faces.Count,
-            FaceArea = Math.Min(1, area),
-            Router = ask ? router.Ask(image) : null,
-            Detectors = alive.ToDictionary(beat => beat.Name, beat => beat.Ready ? null : beat.Reason ?? "It is not ready."),
-        };
+        return RoutingInput.Of(image, message.Options, router, alive.ToDictionary(beat => beat.Name, beat => beat.Ready ? null : beat.Reason ?? "It is not ready."));
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{AnalysisId} was erased before it was routed")]

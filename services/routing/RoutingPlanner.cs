@@ -1,4 +1,5 @@
 using Palimpsest.Contracts;
+using Palimpsest.Imaging;
 
 namespace Palimpsest.Routing;
 
@@ -25,6 +26,17 @@ internal sealed record RoutingInput
 
     /// <summary>Localizers with a living, ready instance; null value, or why it is not ready.</summary>
     public required IReadOnlyDictionary<string, string?> Detectors { get; init; }
+
+    /// <summary>What a prepared picture gives a plan. The forest is asked only where its answer changes the plan.</summary>
+    public static RoutingInput Of(PreparedImage image, AnalysisOptions options, RouterModel router, IReadOnlyDictionary<string, string?> detectors)
+    {
+        bool ask = options.Detectors == DetectorChoices.Auto && (image.Facts.Faces.Count > 0 || !options.FaceCrop);
+        double area = image.Facts.Faces.Sum(face => (double)face.Box.Width * face.Box.Height) / ((double)image.Width * image.Height);
+        return new RoutingInput
+        {
+            Options = options, FaceCount = image.Facts.Faces.Count, FaceArea = Math.Min(1, area), Router = ask ? router.Ask(image) : null, Detectors = detectors,
+        };
+    }
 }
 
 /// <summary>Which localizers look, and why.</summary>

@@ -1,0 +1,87 @@
+using System.CommandLine;
+using Microsoft.Extensions.Logging.Abstractions;
+using Palimpsest.Gateway;
+using Palimpsest.Hosting;
+
+namespace Palimpsest.Local.Commands;
+
+/// <summary><c>keys</c>: administers API keys in the database of <c>--data</c>, or of POSTGRES_URL.</summary>
+internal static class KeysCommand
+{
+    public static Command Create()
+    {
+        var data = new Option<string?>("--data") { Description = "Folder given to 'up' (default: data, or PALIMPSEST_DATA). POSTGRES_URL wins.", Recursive = true };
+        var command = new Command("keys", "Creates, lists and revokes API keys.") { data };
+
+        var tenant = new Option<string>("--tenant") { Description = "Whose key.", DefaultValueFactory = _ => ApiKeys.DefaultTenant };
+        var name = new Option<string>("--name") { Description = "For people.", DefaultValueFactory = _ => "key" };
+        var scopes = new Option<string[]>("--scope") { Description = string.Join(", ", Scopes.All) + " (default: all).", AllowMultipleArgumentsPerToken = true };
+        var days = new Option<int?>("--expires-days") { Description = "Days until it stops working (default: never)." };
+        var create = new Command("create", "Makes a key and prints it once.") { tenant, name, scopes, days };
+        create.SetAction((parsed, token) => WithKeysAsync(parsed.GetValue(data), token, async keys =>
+        {
+            string[] wanted = parsed.GetValue(scopes) is { Length: > 0 } given ? given : [.. Scopes.All];
+            DateTimeOffset? expires = parsed.GetValue(days) is { } d ? TimeProvider.System.GetUtcNow().AddDays(d) : null;
+            var created = await keys.CreateAsync(parsed.GetValue(tenant)!, parsed.GetValue(name)!, wanted, expires, token);
+            Console.WriteLine(created.Key);
+            if (created.WebhookSecret is { } secret)
+            {
+                await Console.Error.WriteLineAsync($"The tenant is new; its webhook secret, shown once: {secret}");
+            }
+
+            return 0;
+        }));
+
+        var only = new Option<string?>("--tenant") { Description = "Only this tenant's." };
+        var list = new Command("list", "Lists keys, without their secrets.") { only };
+        list.SetAction((parsed, token) => WithKeysAsync(parsed.GetValue(data), token, async keys =>
+        {
+            foreach (var key in await keys.ListAsync(parsed.GetValue(only), token))
+            {
+                string state = key.RevokedAt is { } gone ? $"revoked {gone:u}" : key.ExpiresAt is { } end ? $"expires {end:u}" : "live";
+                Console.WriteLine($"{key.Id,-20} {key.Tenant,-16} {string.Join(',', key.Scopes),-20} {key.CreatedAt:u}  {state,-30} {key.Name}");
+            }
+
+            return 0;
+        }));
+
+        var id = new Argument<string>("ID") { Description = "The key's public part, as 'keys list' shows it." };
+        var revoke = new Command("revoke", "Revokes a key; running gateways refuse it within 60 s.") { id };
+        revoke.SetAction((parsed, token) => WithKeysAsync(parsed.GetValue(data), token, async keys =>
+        {
+            if (await keys.RevokeAsync(parsed.GetValue(id)!, token))
+            {
+                return 0;
+            }
+
+            await Console.Error.WriteLineAsync($"There is no live key '{parsed.GetValue(id)}'; see 'keys list'.");
+            return 1;
+        }));
+        command.Subcommands.Add(create);
+        command.Subcommands.Add(list);
+        command.Subcommands.Add(revoke);
+        return command;
+    }
+
+    private static async Task<int> WithKeysAsync(string? data, CancellationToken cancellationToken, Func<ApiKeys, Task<int>> work)
+    {
+        var overrides = new Dictionary<string, string?>(StringComparer.Ordinal) { ["Logging:LogLevel:Default"] = "Error", ["RABBITMQ_URL"] = "", ["REDIS_URL"] = "" };
+        if (data is not null)
+        {
+            overrides["PALIMPSEST_DATA"] = data;
+        }
+
+        try
+        {
+            var platform = PlatformBuilder.Create([], "keys", overrides);
+            await using var database = new PlatformDatabase(platform.Settings);
+            await new SchemaMigrator(database, TimeProvider.System, NullLogger<SchemaMigrator>.Instance).StartAsync(cancellationToken);
+            return await work(new ApiKeys(database, TimeProvider.System));
+        }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException or System.Data.Common.DbException)
+        {
+            await Console.Error.WriteLineAsync(e.Message);
+            return 1;
+        }
+    }
+}
