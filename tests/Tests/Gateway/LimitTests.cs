@@ -1,0 +1,144 @@
+using System.Net;
+using Microsoft.Extensions.Time.Testing;
+using Palimpsest.Contracts;
+using Palimpsest.Gateway;
+using Palimpsest.Hosting;
+
+namespace Palimpsest.Tests.Gateway;
+
+/// <summary>Quotas of a tenant (429) and of the platform (503).</summary>
+public sealed class LimitTests
+{
+    [Fact]
+    public async Task A_bucket_gives_its_burst_then_its_rate()
+    {
+        var time = new FakeTimeProvider();
+        var buckets = new LocalBuckets(time);
+        ValueTask<DrawResult> DrawAsync(double cost = 1) => buckets.DrawAsync([new Draw("a", 5, 2, cost)], owed: false);
+        for (int i = 4; i >= 0; i--)
+        {
+            var result = await DrawAsync();
+            result.Allowed.ShouldBeTrue();
+            result.Levels[0].ShouldBe(i);
+        }
+
+        var refused = await DrawAsync();
+        refused.Allowed.ShouldBeFalse();
+        refused.Wait.ShouldBe(TimeSpan.FromSeconds(0.5));
+        time.Advance(TimeSpan.FromSeconds(0.5));
+        (await DrawAsync()).Allowed.ShouldBeTrue();
+        (await DrawAsync()).Allowed.ShouldBeFalse();
+        time.Advance(TimeSpan.FromHours(1));
+        (await DrawAsync()).Levels[0].ShouldBe(4);
+    }
+
+    [Fact]
+    public async Task Of_two_buckets_none_is_drawn_when_one_is_empty()
+    {
+        var buckets = new LocalBuckets(new FakeTimeProvider());
+        (await buckets.DrawAsync([new Draw("a", 5, 1, 1), new Draw("b", 1, 1, 1)], owed: false)).Allowed.ShouldBeTrue();
+        var refused = await buckets.DrawAsync([new Draw("a", 5, 1, 1), new Draw("b", 1, 1, 1)], owed: false);
+        refused.Allowed.ShouldBeFalse();
+        refused.Levels.ShouldBe([4, 0]);
+    }
+
+    [Fact]
+    public async Task What_is_owed_is_waited_for()
+    {
+        var time = new FakeTimeProvider();
+        var buckets = new LocalBuckets(time);
+        (await buckets.DrawAsync([new Draw("a", 10, 1, 25)], owed: true)).Levels[0].ShouldBe(-15);
+        (await buckets.DrawAsync([new Draw("a", 10, 1, 1)], owed: false)).Wait.ShouldBe(TimeSpan.FromSeconds(16));
+    }
+
+    [Fact]
+    public async Task Requests_beyond_the_burst_get_429_and_every_answer_says_what_is_left()
+    {
+        await using var host = await GatewayHost.StartAsync(new() { ["Limits:Burst"] = "3", ["Limits:RequestsPerSecond"] = "0.01" });
+        for (int left = 2; left >= 0; left--)
+        {
+            // Errors say it too.
+            using var answer = await host.Client.GetAsync("/v1/nothing-here");
+            answer.StatusCode.ShouldBe(HttpStatusCode.NotFound);
+            answer.Headers.GetValues("RateLimit").Single().ShouldStartWith($"\"requests\";r={left};t=");
+            answer.Headers.GetValues("RateLimit-Policy").Single().ShouldStartWith("\"requests\";q=3;w=300");
+        }
+
+        using var refused = await host.Client.GetAsync("/v1/nothing-here");
+        await refused.ProblemAsync(429, ErrorCodes.RateLimited);
+        refused.Headers.RetryAfter!.Delta!.Value.TotalSeconds.ShouldBeInRange(90, 100);
+        refused.Headers.Contains("RateLimit").ShouldBeTrue();
+
+        using var other = host.Connect((await host.Keys.CreateAsync("globex", "k", Scopes.All, null, default)).Key);
+        (await other.GetAsync("/v1/nothing-here")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        using var stranger = host.Connect();
+        (await stranger.GetAsync("/health/live")).StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Bytes_a_day_run_out(bool chunked)
+    {
+        await using var host = await GatewayHost.StartAsync(new() { ["Limits:Tenants:acme:BytesPerDay"] = "30000" });
+        async Task<HttpResponseMessage> SendAsync(int length)
+        {
+            var request = Api.Post(Api.Raw(Api.Jpeg(length)));
+            request.Headers.TransferEncodingChunked = chunked;
+            return await host.Client.SendAsync(request);
+        }
+
+        using var first = await SendAsync(29_000);
+        await first.AnalysisAsync();
+        using var second = await SendAsync(29_000);
+        if (chunked)
+        {
+            // Its length is not known before; it is owed.
+            await second.AnalysisAsync();
+            using var third = await SendAsync(100);
+            await third.ProblemAsync(429, ErrorCodes.RateLimited);
+        }
+        else
+        {
+            await second.ProblemAsync(429, ErrorCodes.RateLimited);
+            second.Headers.RetryAfter!.Delta!.Value.ShouldBeGreaterThan(TimeSpan.FromHours(20));
+        }
+    }
+
+    [Fact]
+    public async Task Jobs_in_flight_are_counted_by_tenant()
+    {
+        await using var host = await GatewayHost.StartAsync(new() { ["Limits:JobsInFlight"] = "2" });
+        (await SendAsync(host.Client, 1)).Dispose();
+        (await SendAsync(host.Client, 2)).Dispose();
+        using var third = await SendAsync(host.Client, 3);
+        await third.ProblemAsync(429, ErrorCodes.RateLimited);
+        third.Headers.RetryAfter.ShouldNotBeNull();
+        using var other = host.Connect((await host.Keys.CreateAsync("globex", "k", Scopes.All, null, default)).Key);
+        using var theirs = await SendAsync(other, 4);
+        await theirs.AnalysisAsync();
+    }
+
+    [Fact]
+    public async Task When_too_much_waits_everybody_gets_503()
+    {
+        await using var host = await GatewayHost.StartAsync(new() { ["Intake:MaxPending"] = "2" });
+        (await SendAsync(host.Client, 1)).Dispose();
+        (await SendAsync(host.Client, 2)).Dispose();
+        using var third = await SendAsync(host.Client, 3);
+        await third.ProblemAsync(503, ErrorCodes.Overloaded);
+        third.Headers.RetryAfter.ShouldNotBeNull();
+        host.StoredFiles().Length.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_volume_without_room_gets_503_before_the_bytes_are_read()
+    {
+        await using var host = await GatewayHost.StartAsync(new() { ["Intake:MinFreeBytes"] = long.MaxValue.ToString() });
+        using var response = await SendAsync(host.Client, 1);
+        await response.ProblemAsync(503, ErrorCodes.Unavailable);
+        host.StoredFiles().ShouldBeEmpty();
+    }
+
+    private static Task<HttpResponseMessage> SendAsync(HttpClient client, int seed) => client.SendAsync(Api.Post(Api.Form(Api.Jpeg(seed: seed))));
+}
