@@ -36,6 +36,9 @@ public sealed partial class DecoderPool : IHostedService, IAsyncDisposable
     /// <summary>How many pictures can be decoded at a time.</summary>
     public int Processes => slots.Count;
 
+    /// <summary>Of the processes that are up.</summary>
+    internal IReadOnlyList<int> ProcessIds => [.. slots.Where(s => s.Child is { IsCompletedSuccessfully: true }).Select(s => s.Child!.GetAwaiter().GetResult().ProcessId)];
+
     /// <summary>Starts and warms every process.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
