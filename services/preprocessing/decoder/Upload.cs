@@ -14,6 +14,9 @@ internal sealed class RefusalException(string code, string detail) : Exception(d
 /// <summary>An upload whose header was read and found within the limits; no pixel is decoded yet.</summary>
 internal sealed class Upload : IDisposable
 {
+    /// <summary>CMYK with a few extra inks; multispectral pictures would cost their factor in memory.</summary>
+    private const int MaxBands = 8;
+
     private Upload(byte[] bytes, string format, VipsImage image) => (Bytes, Format, Image) = (bytes, format, image);
 
     /// <summary>The whole file.</summary>
@@ -47,7 +50,7 @@ internal sealed class Upload : IDisposable
         catch (Exception e)
         {
             image?.Dispose();
-            throw e is VipsException ? Explain(e, bytes, format) : e;
+            throw e is VipsException ? Explain(bytes, format) : e;
         }
     }
 
@@ -62,9 +65,9 @@ internal sealed class Upload : IDisposable
         {
             return RgbDecoding.ToRgb(Image, width, height);
         }
-        catch (VipsException e)
+        catch (VipsException)
         {
-            throw Explain(e, Bytes, Format);
+            throw Explain(Bytes, Format);
         }
     }
 
@@ -76,9 +79,9 @@ internal sealed class Upload : IDisposable
         {
             return pipeline.ToPixels();
         }
-        catch (VipsException e)
+        catch (VipsException)
         {
-            throw Explain(e, Bytes, Format);
+            throw Explain(Bytes, Format);
         }
     }
 
@@ -87,6 +90,11 @@ internal sealed class Upload : IDisposable
 
     private static void Check(VipsImage image, DecodeLimits limits)
     {
+        if (image.Bands > MaxBands)
+        {
+            throw new RefusalException(ErrorCodes.UnsupportedFormat, $"The picture has {image.Bands} channels; save it as RGB.");
+        }
+
         int width = image.Width, height = image.Height;
         if ((long)width * height > limits.MaxPixels || Math.Max(width, height) > limits.MaxSide)
         {
@@ -101,7 +109,7 @@ internal sealed class Upload : IDisposable
         }
     }
 
-    private static RefusalException Explain(Exception error, byte[] bytes, string format) => Truncation.IsLikely(error.Message, bytes, format)
+    private static RefusalException Explain(byte[] bytes, string format) => Truncation.IsCut(bytes, format)
         ? new RefusalException(ErrorCodes.ImageTruncated, "The file ends before the picture does; send it again in full.")
         : new RefusalException(ErrorCodes.ImageCorrupt, $"The {format.ToUpperInvariant()} data cannot be decoded; save the picture again with another program.");
 }

@@ -28,6 +28,19 @@ internal static class JpegFile
         return (facts, wantCoefficients ? LuminanceCoefficients.TryRead(file, header, position, scan) : null);
     }
 
+    /// <summary>True when the file's markers lead to its end and no end-of-image marker was among them.</summary>
+    public static bool IsCut(ReadOnlySpan<byte> file)
+    {
+        var header = new JpegHeader();
+        int position = 0;
+        while (header.ReadToScan(file, ref position, out _))
+        {
+            // On to the next: the entropy-coded data between is stepped over.
+        }
+
+        return header.RanOut;
+    }
+
     /// <summary>J:a:b where the usual notation has a name for it, else the components' factors, e.g. 1x1,2x1,2x1.</summary>
     private static string Subsampling(IReadOnlyList<JpegComponent> components)
     {

@@ -37,6 +37,9 @@ internal sealed class JpegHeader
     /// <summary>The end-of-image marker was met.</summary>
     public bool Ended { get; private set; }
 
+    /// <summary>The file ended where a marker or the rest of a segment should be.</summary>
+    public bool RanOut { get; private set; }
+
     /// <summary>Tables 0..3 of DC codes.</summary>
     public HuffmanTable?[] Dc { get; } = new HuffmanTable?[4];
 
@@ -76,15 +79,16 @@ internal sealed class JpegHeader
                 continue;
             }
 
-            if (marker == Eoi || position + 2 > file.Length)
+            if (marker == Eoi)
             {
-                Ended = marker == Eoi;
+                Ended = true;
                 return false;
             }
 
-            int length = BinaryPrimitives.ReadUInt16BigEndian(file[position..]);
-            if (length < 2 || position + length > file.Length)
+            int length = position + 2 <= file.Length ? BinaryPrimitives.ReadUInt16BigEndian(file[position..]) : int.MaxValue;
+            if (length < 2 || length > file.Length - position)
             {
+                RanOut = length >= 2;
                 return false;
             }
 
@@ -102,6 +106,7 @@ internal sealed class JpegHeader
             }
         }
 
+        RanOut = true;
         return false;
     }
 

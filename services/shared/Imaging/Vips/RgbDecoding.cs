@@ -24,7 +24,7 @@ public static class RgbDecoding
             ImageFormats.Jpeg => VipsImage.Create("jpegload", name, strict, streamed),
             ImageFormats.Png => VipsImage.Create("pngload", name, strict, streamed),
             ImageFormats.Webp => VipsImage.Create("webpload", name, strict, streamed),
-            ImageFormats.Tiff => VipsImage.Create("tiffload", name, strict, streamed),
+            ImageFormats.Tiff => VipsImage.Create("tiffload", name, ("fail-on", "error"), streamed), // libtiff calls a missing strip an error
             ImageFormats.Gif => VipsImage.Create("gifload", name, strict, streamed),
             ImageFormats.Avif => VipsImage.Create("heifload", name, strict, streamed),
             _ => throw new ArgumentOutOfRangeException(nameof(format), format, "Not an accepted format."),
