@@ -35,7 +35,7 @@ internal static partial class DecoderProcess
         foreach (string line in requests.GetConsumingEnumerable())
         {
             ProcessLimits.AllowCpu(CpuPerPicture);
-            WriteLine(output, Answer(line));
+            WriteLine(output, Answer(JsonSerializer.Deserialize(line, DecoderJson.Default.DecoderRequest)));
         }
 
         return 0;
@@ -52,16 +52,12 @@ internal static partial class DecoderProcess
         ExitAtOnce(0);
     }
 
-    private static DecoderReply Answer(string line)
+    /// <summary>Does what is asked for. Faults of our own, unlike the picture's, end the process.</summary>
+    internal static DecoderReply Answer(DecoderRequest? request)
     {
         try
         {
-            var request = JsonSerializer.Deserialize(line, DecoderJson.Default.DecoderRequest);
-            if (request is not null)
-            {
-                TestHooks.Misbehave(request);
-            }
-
+            TestHooks.Misbehave(request);
             return request switch
             {
                 PrepareRequest prepare => new DecoderReply { Prepared = Preparation.Prepare(prepare) },

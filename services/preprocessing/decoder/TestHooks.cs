@@ -15,9 +15,9 @@ internal static unsafe partial class TestHooks
     private static readonly bool Enabled = Environment.GetEnvironmentVariable(DecoderEnvironment.TestHooks) == "1";
 
     /// <summary>Does what the picture asks for, if hooks are on.</summary>
-    public static void Misbehave(DecoderRequest request)
+    public static void Misbehave(DecoderRequest? request)
     {
-        if (!Enabled)
+        if (!Enabled || request is null)
         {
             return;
         }

@@ -62,6 +62,16 @@ public sealed class PreparationTests(DecoderFixture fixture) : IClassFixture<Dec
     }
 
     [Fact]
+    public async Task TiffByteForByte_KeepsItsPixels()
+    {
+        using var prepared = await fixture.OpenAsync(TestPictures.Tiff(64, 48));
+
+        byte[] grey = TestPictures.Pixels(64, 48, 1);
+        prepared.Pixels.ToArray().ShouldBe([.. grey.SelectMany(g => new[] { g, g, g })]);
+        prepared.Facts.Metadata.HasExif.ShouldBeFalse();
+    }
+
+    [Fact]
     public async Task SixteenBits_AreCutToEight()
     {
         byte[] pixels = TestPictures.Pixels(40, 32);
@@ -156,7 +166,10 @@ public sealed class PreparationTests(DecoderFixture fixture) : IClassFixture<Dec
             { "half an avif", Half(Saved("heifsave_buffer", ("compression", "av1"), ("effort", "0"))), ErrorCodes.ImageTruncated },
             { "scrambled png", Scrambled(png), ErrorCodes.ImageCorrupt },
             { "scrambled webp", Scrambled(Saved("webpsave_buffer")), ErrorCodes.ImageCorrupt },
-            { "png bomb in limits", TestPictures.HugePng(7_000, 7_000), ErrorCodes.ImageTruncated },
+            { "png of 49 megapixels without data", TestPictures.HugePng(7_000, 7_000), ErrorCodes.ImageCorrupt },
+            { "half a tiff", Half(Saved("tiffsave_buffer")), ErrorCodes.ImageTruncated },
+            { "tiff without its last strip", TestPictures.Tiff(200, 160)[..^900], ErrorCodes.ImageTruncated },
+            { "twelve channels", TestPictures.Encode(TestPictures.Pixels(40, 40, 12), 40, 40, "tiffsave_buffer"), ErrorCodes.UnsupportedFormat },
         };
     }
 

@@ -115,6 +115,29 @@ internal static class TestPictures
         }
     }
 
+    /// <summary>A grey TIFF whose directory comes before its one uncompressed strip, as cameras write it.</summary>
+    public static byte[] Tiff(int width, int height)
+    {
+        (ushort Tag, int Value)[] tags = [(256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, 0), (277, 1), (278, height), (279, width * height)];
+        int strip = 8 + 2 + (12 * tags.Length) + 4;
+        var file = new MemoryStream();
+        using var writer = new BinaryWriter(file);
+        writer.Write("II*\0"u8);
+        writer.Write(8);
+        writer.Write((ushort)tags.Length);
+        foreach (var (tag, value) in tags)
+        {
+            writer.Write(tag);
+            writer.Write((ushort)4);
+            writer.Write(1);
+            writer.Write(tag == 273 ? strip : value);
+        }
+
+        writer.Write(0);
+        writer.Write(Pixels(width, height, 1));
+        return file.ToArray();
+    }
+
     /// <summary>A PNG that says it is so large and has almost no data.</summary>
     public static byte[] HugePng(int width, int height)
     {
