@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using Palimpsest.Decoder.Jpeg;
 using Palimpsest.Imaging;
@@ -22,6 +23,8 @@ internal static class Truncation
         _ => false,
     };
 
+    private static readonly SearchValues<byte> ChunkLetters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"u8);
+
     /// <summary>PNG: a chunk is length, type, data, checksum; IEND is the last.</summary>
     private static bool EndsInsideChunk(ReadOnlySpan<byte> file)
     {
@@ -29,9 +32,9 @@ internal static class Truncation
         while (at + 12 <= file.Length)
         {
             var chunk = file[(int)at..];
-            if (chunk[4..].StartsWith("IEND"u8))
+            if (chunk[4..].StartsWith("IEND"u8) || chunk.Slice(4, 4).ContainsAnyExcept(ChunkLetters))
             {
-                return false;
+                return false; // whole, or so damaged that the chunks cannot be followed
             }
 
             at += 12L + BinaryPrimitives.ReadUInt32BigEndian(chunk);

@@ -1,0 +1,106 @@
+using MassTransit;
+using MassTransit.Testing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Palimpsest.Contracts;
+using Palimpsest.Hosting;
+using Palimpsest.Imaging;
+using Palimpsest.Inference;
+using Palimpsest.Preprocessing;
+
+namespace Palimpsest.Tests.Imaging;
+
+/// <summary>The consumer on an in-memory bus, with the real decoder and a real blob store.</summary>
+public sealed class PreprocessImageConsumerTests(DecoderFixture fixture) : IClassFixture<DecoderFixture>, IAsyncLifetime
+{
+    private ServiceProvider services = null!;
+    private ITestHarness harness = null!;
+    private IBlobStore blobs = null!;
+
+    public async Task InitializeAsync()
+    {
+        blobs = new FileBlobStore(new PlatformSettings { ServiceName = "test", DataDirectory = fixture.NewPath(), ModelsDirectory = "" });
+        services = new ServiceCollection()
+            .AddLogging(log => log.SetMinimumLevel(LogLevel.Error))
+            .AddSingleton(blobs)
+            .AddSingleton(fixture.Pool)
+            .AddSingleton<IFaceFinder, TwoFaces>()
+            .AddSingleton<Preprocessor>()
+            .AddMassTransitTestHarness(bus => bus.AddConsumer<PreprocessImageConsumer, PreprocessImageDefinition>())
+            .BuildServiceProvider(true);
+        harness = services.GetRequiredService<ITestHarness>();
+        await harness.Start();
+    }
+
+    public async Task DisposeAsync() => await services.DisposeAsync();
+
+    [Fact]
+    public async Task Picture_IsPreparedStoredAndAnnounced()
+    {
+        await SendAsync("an_1", TestPictures.WithExif(TestPictures.Jpeg(120, 80), 6));
+
+        var prepared = (await harness.Published.SelectAsync<ImagePreprocessed>().First()).Context.Message;
+        (prepared.AnalysisId, prepared.Format, prepared.Width, prepared.Height, prepared.FaceCount).ShouldBe(("an_1", "jpeg", 80, 120, 2));
+        prepared.Prepared.Key.ShouldBe("an_1/prepared");
+        prepared.Options.Detectors.ShouldBe(DetectorChoices.Both);
+        using var blob = await blobs.OpenLocalAsync(prepared.Prepared.Key, CancellationToken.None);
+        new FileInfo(blob.Path).Length.ShouldBe(prepared.Prepared.Bytes);
+        using var image = PreparedImage.Open(blob.Path);
+        image.Facts.Faces.Count.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task SameMessageTwice_GivesTheSameBlob()
+    {
+        await SendAsync("an_2", TestPictures.Jpeg());
+        await harness.Published.SelectAsync<ImagePreprocessed>().First();
+        byte[] first = await ReadAsync("an_2/prepared");
+        await SendAsync("an_2", TestPictures.Jpeg());
+        (await harness.Consumed.SelectAsync<PreprocessImage>().Skip(1).Any()).ShouldBeTrue();
+
+        (await ReadAsync("an_2/prepared")).ShouldBe(first);
+    }
+
+    [Fact]
+    public async Task Broken_IsRejectedNotFaulted()
+    {
+        await SendAsync("an_3", TestPictures.Jpeg()[..700]);
+
+        var rejected = (await harness.Published.SelectAsync<ImageRejected>().First()).Context.Message;
+        (rejected.AnalysisId, rejected.Code).ShouldBe(("an_3", ErrorCodes.ImageTruncated));
+        (await harness.Published.Any<Fault<PreprocessImage>>(p => true, new CancellationTokenSource(200).Token)).ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task ErasedWhileWaiting_IsDroppedSilently()
+    {
+        await EndpointAsync(new PreprocessImage { AnalysisId = "an_4", Upload = new BlobReference { Key = "an_4/upload", Bytes = 1 }, Options = new AnalysisOptions() });
+
+        (await harness.Consumed.Any<PreprocessImage>(m => m.Context.Message.AnalysisId == "an_4" && m.Exception is null)).ShouldBeTrue();
+    }
+
+    private async Task SendAsync(string id, byte[] upload)
+    {
+        await blobs.PutAsync(id + "/upload", new MemoryStream(upload), CancellationToken.None);
+        await EndpointAsync(new PreprocessImage
+        {
+            AnalysisId = id,
+            Upload = new BlobReference { Key = id + "/upload", Bytes = upload.Length },
+            Options = new AnalysisOptions { Detectors = DetectorChoices.Both },
+        });
+    }
+
+    private async Task EndpointAsync(PreprocessImage message) => await (await harness.Bus.GetSendEndpoint(Queues.Address(Queues.Preprocess))).Send(message);
+
+    private async Task<byte[]> ReadAsync(string key)
+    {
+        using var blob = await blobs.OpenLocalAsync(key, CancellationToken.None);
+        return await File.ReadAllBytesAsync(blob.Path);
+    }
+
+    private sealed class TwoFaces : IFaceFinder
+    {
+        public IReadOnlyList<Face> Find(ReadOnlySpan<byte> rgb, int width, int height, CancellationToken cancellationToken) =>
+            [.. Enumerable.Range(1, 2).Select(i => new Face { Box = new PixelBox { X = i, Y = i, Width = 20, Height = 20 }, Confidence = 1.0 / i, Keypoints = new float[12] })];
+    }
+}
