@@ -11,7 +11,7 @@ MARGIN, resized to SIZE, pixels beyond the picture replicated from its edge.
 
 Pictures are uint8 H x W x 3 in RGB; masks are float32 H x W in 0..1; points are pixels (x, y).
 """
-import csv, os
+import csv, json, os
 import cv2
 import numpy as np
 
@@ -72,16 +72,33 @@ def read(path):
     return cv2.cvtColor(cv2.imread(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
-def load(data, split, blazeface, limit=None):
+def detections(data, rows, blazeface):
+    """BlazeFace's findings per picture, kept beside the detector (its own file + ".faces.json"): searching all pictures takes minutes."""
+    path, known = blazeface + ".faces.json", {}
+    if os.path.exists(path):
+        with open(path) as f:
+            known = json.load(f)
+    missing = [r["image"] for r in rows if r["image"] not in known]
+    if missing:
+        find = BlazeFace(blazeface)
+        for name in missing:
+            known[name] = [np.round(f, 3).tolist() for f in find(read(os.path.join(data, name)), 0.5)]
+        with open(path, "w") as f:
+            json.dump(known, f)
+    return known
+
+
+def load(data, split, blazeface):
     """All faces of a split: dicts of image (a crop with room around the face), points 6 x 2, box (cx, cy, side), fake, dataset, path.
     Faces come from the face sets and, for other cameras and sizes, from the photographs (box >= 56 px, kept with their own pixels)."""
-    find, faces = BlazeFace(blazeface), []
-    for row in list(csv.DictReader(open(os.path.join(data, "manifest.csv"))))[:limit]:
-        if row["split"] != split or row["dataset"] not in ("faces", "faces1024", "people", "coco", "imagenet", "clothing"):
-            continue
-        image = read(os.path.join(data, row["image"]))
+    with open(os.path.join(data, "manifest.csv"), newline="") as f:
+        rows = [r for r in csv.DictReader(f) if r["split"] == split and r["dataset"] in ("faces", "faces1024", "people", "coco", "imagenet", "clothing")]
+    faces, found = [], detections(data, rows, blazeface)
+    for row in rows:
         own = row["dataset"].startswith("faces")
-        for f in find(image, 0.5 if own else 0.8)[:1 if own else 6]:
+        good = [f for f in found[row["image"]] if own or f[0] > 0.8][:1 if own else 6]
+        image = read(os.path.join(data, row["image"])) if good else None
+        for f in good:
             side, crop, shift = max(f[3], f[4]), image, np.float32([0, 0])
             if not own:
                 if side < 56:

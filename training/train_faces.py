@@ -64,6 +64,9 @@ class FaceNet(nn.Module):
     def __init__(self, w=40):
         super().__init__()
         self.spectrum, self.enter = Spectrum(), conv(106, w, 1)
+        self.common, self.context3 = nn.Conv2d(106, w, 1), nn.Conv2d(2 * w, 2 * w, 1)      # what the whole crop has in common: blends differ from it
+        for c in (self.common, self.context3):
+            nn.init.zeros_(c.weight); nn.init.zeros_(c.bias)
         self.pixels = nn.Sequential(conv(3, 16, 5, 2), nn.ReLU(), conv(16, w, 3, 2))
         self.s2 = Block(w, w)                                                                 # 1/4
         self.s3 = nn.Sequential(Block(w, 2 * w, 2), Block(2 * w, 2 * w))                      # 1/8
@@ -77,8 +80,9 @@ class FaceNet(nn.Module):
     def forward(self, x):
         with torch.autocast(x.device.type, enabled=False):
             spectrum = self.spectrum(x.float())
-        f2 = self.s2(F.relu(self.enter(spectrum) + self.pixels((x - 0.45) * 4)))
+        f2 = self.s2(F.relu(self.enter(spectrum) + self.common(spectrum.mean((2, 3), keepdim=True)) + self.pixels((x - 0.45) * 4)))
         f3 = self.s3(f2)
+        f3 = F.relu(f3 + self.context3(f3.mean((2, 3), keepdim=True)))
         f4 = self.s4(f3)
         f4 = F.relu(f4 + self.context(f4.mean((2, 3), keepdim=True)))
         up = lambda t: F.interpolate(t, scale_factor=2, mode="nearest")
@@ -180,7 +184,7 @@ def main():
     p.add_argument("--minutes", type=float, default=120); p.add_argument("--batch", type=int, default=16); p.add_argument("--lr", type=float, default=2e-3)
     p.add_argument("--ease", type=float, default=0.7); p.add_argument("--width", type=int, default=40); p.add_argument("--threads", type=int, default=1); p.add_argument("--workers", type=int, default=1)
     p.add_argument("--seed", type=int, default=0); p.add_argument("--swaps"); p.add_argument("--check", action="store_true")
-    p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu"); p.add_argument("--init", help="start from this checkpoint's averaged weights")
+    p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu"); p.add_argument("--init", help="start from this checkpoint's weights")
     a = p.parse_args()
     torch.set_num_threads(a.threads); cv2.setNumThreads(1); torch.manual_seed(a.seed); os.makedirs(a.out, exist_ok=True)
     net, mean = (FaceNet(a.width).to(a.device, memory_format=torch.channels_last) for _ in (0, 1))
@@ -192,7 +196,7 @@ def main():
         c = torch.load(path, map_location=a.device)
         net.load_state_dict(c["net"]); mean.load_state_dict(c["mean"]); opt.load_state_dict(c["opt"]); step, spent = c["step"], c["spent"]
     elif a.init:
-        net.load_state_dict(torch.load(a.init, map_location=a.device)["mean"]); mean.load_state_dict(net.state_dict())
+        net.load_state_dict(torch.load(a.init, map_location=a.device)["net"], strict=False); mean.load_state_dict(net.state_dict())
     val = faces_.load(a.data, "val", a.blazeface)
     swaps = load_swaps(a.swaps, a.blazeface) if a.swaps else []
     log = open(os.path.join(a.out, "log.jsonl"), "a")
