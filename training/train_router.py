@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 import faces as faces_
-from data import Forger
+from forgeries import Forger
 from export_onnx import write_manifest
 from features import VERSION, features
 
