@@ -8,7 +8,7 @@ namespace Palimpsest.Gateway;
 /// Answers that exist already: same tenant, same bytes, same models, calibration and options. The cache holds only the id of a finished analysis; the database says
 /// what it found, and its blobs are linked to the new analysis, which then lives on its own.
 /// </summary>
-internal sealed class CachedResults(IPlatformCache cache, IDetectorRegistry detectors, IAnalysisStore analyses, IBlobStore blobs, PlatformSettings settings)
+internal sealed class CachedResults(IPlatformCache cache, IDetectorRegistry detectors, IAnalysisStore analyses, IBlobStore blobs, Calibration calibration)
 {
     private static readonly Counter<long> Requests = PlatformTelemetry.Meter.CreateCounter<long>("palimpsest.cache.requests", description: "Result-cache look-ups by result");
 
@@ -27,7 +27,7 @@ internal sealed class CachedResults(IPlatformCache cache, IDetectorRegistry dete
         }
 
         string models = string.Join('+', ready.Select(d => $"{d.Name}@{d.Model!.Sha256[..Math.Min(16, d.Model.Sha256.Length)]}"));
-        return ResultCacheKeys.For(tenant, sha256, models, Version(settings), options.Analysis);
+        return ResultCacheKeys.For(tenant, sha256, models, calibration.Version, options.Analysis);
     }
 
     /// <summary>The finished analysis to copy; null when there is none that is whole.</summary>
@@ -51,7 +51,7 @@ internal sealed class CachedResults(IPlatformCache cache, IDetectorRegistry dete
     {
         try
         {
-            foreach (var blob in ReportBlobs(source.Findings))
+            foreach (var blob in source.Findings.ReportBlobs())
             {
                 await blobs.CopyAsync(blob.Key, Move(blob, toId)!.Key, cancellationToken);
             }
@@ -65,25 +65,11 @@ internal sealed class CachedResults(IPlatformCache cache, IDetectorRegistry dete
         return findings with
         {
             Prepared = null,
+            Facts = Move(findings.Facts, toId),
             Detectors = [.. findings.Detectors.Select(d => d with { Map = Move(d.Map, toId), Activation = Move(d.Activation, toId) })],
             Result = findings.Result! with { Map = Move(findings.Result.Map, toId) },
             CachedFrom = source.Id,
         };
-    }
-
-    private static IEnumerable<BlobReference> ReportBlobs(AnalysisFindings findings) =>
-        findings.Detectors.SelectMany(d => new[] { d.Map, d.Activation }).Append(findings.Result?.Map).OfType<BlobReference>();
-
-    private static string Version(PlatformSettings settings)
-    {
-        string path = Path.Combine(settings.ModelsDirectory, "calibration.json");
-        if (!File.Exists(path))
-        {
-            return "uncalibrated";
-        }
-
-        using var json = System.Text.Json.JsonDocument.Parse(File.ReadAllBytes(path));
-        return json.RootElement.GetProperty("version").GetString()!;
     }
 
     private static BlobReference? Move(BlobReference? blob, string toId) => blob is null ? null : blob with { Key = toId + blob.Key[blob.Key.IndexOf('/', StringComparison.Ordinal)..] };
