@@ -13,7 +13,7 @@ public sealed class FaceSearchOptions
     public float ConfirmMargin { get; set; } = 1.8f;
 
     /// <summary>Pictures whose longer side exceeds this are also searched in tiles, pixels.</summary>
-    public int TileAbove { get; set; } = 700;
+    public int TileAbove { get; set; } = 1024;
 
     /// <summary>Most tiles of one picture; very large pictures get larger tiles.</summary>
     public int MaxTiles { get; set; } = 12;
@@ -31,7 +31,7 @@ internal static class FaceSearchGrid
     /// <summary>Neighbouring tiles share this part of their side, so that a face up to that size lies whole in one of them.</summary>
     private const double Shared = 0.25;
 
-    /// <summary>The square around the whole picture, then tiles of at least <see cref="FaceSearchOptions.TileAbove"/>÷1.5 pixels that cover it.</summary>
+    /// <summary>The square around the whole picture, then tiles of at least <see cref="FaceSearchOptions.TileAbove"/>÷1.25 pixels that cover it.</summary>
     public static IEnumerable<Region> Squares(int width, int height, FaceSearchOptions options)
     {
         int longer = Math.Max(width, height);
@@ -41,7 +41,7 @@ internal static class FaceSearchGrid
             yield break;
         }
 
-        double side = options.TileAbove / 1.5;
+        double side = options.TileAbove / 1.25;
         while (Count(width, side) * Count(height, side) > options.MaxTiles)
         {
             side *= 1.05;
