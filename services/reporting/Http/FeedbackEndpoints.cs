@@ -73,7 +73,7 @@ internal static class FeedbackEndpoints
 
                 return Results.File(Encoding.UTF8.GetBytes(csv.ToString()), Csv.ContentType, "feedback.csv");
             case "zip":
-                return Results.Stream(body => ZipAsync(body, tenant, rows, store, blobs, context.RequestAborted), "application/zip", "feedback.zip");
+                return Results.Stream(await ZipAsync(tenant, rows, store, blobs, context.RequestAborted), "application/zip", "feedback.zip");
             default:
                 throw ApiException.InvalidOption("format", "format is csv, json or zip.");
         }
@@ -86,10 +86,29 @@ internal static class FeedbackEndpoints
 
     private static string ImageName(FeedbackRow row, AnalysisRecord? record) => $"images/{row.AnalysisId}.{record?.Request.Format ?? "bin"}";
 
-    /// <summary>Uploads go out again here, but only inside an archive: never as something a browser would open.</summary>
-    private static async Task ZipAsync(Stream body, string tenant, IReadOnlyList<FeedbackRow> rows, IAnalysisStore store, IBlobStore blobs, CancellationToken cancellationToken)
+    /// <summary>Uploads go out again here, but only inside an archive: never as something a browser would open. On disk first: archives are written with short synchronous writes.</summary>
+    private static async Task<Stream> ZipAsync(string tenant, IReadOnlyList<FeedbackRow> rows, IAnalysisStore store, IBlobStore blobs, CancellationToken cancellationToken)
     {
-        await using var zip = await ZipArchive.CreateAsync(body, ZipArchiveMode.Create, leaveOpen: true, null, cancellationToken);
+        var file = new FileStream(blobs.CreateTemporaryPath(), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 16, FileOptions.DeleteOnClose | FileOptions.Asynchronous);
+        try
+        {
+            using (var zip = new ZipArchive(file, ZipArchiveMode.Create, leaveOpen: true))
+            {
+                await PackAsync(zip, tenant, rows, store, blobs, cancellationToken);
+            }
+
+            file.Position = 0;
+            return file;
+        }
+        catch
+        {
+            await file.DisposeAsync();
+            throw;
+        }
+    }
+
+    private static async Task PackAsync(ZipArchive zip, string tenant, IReadOnlyList<FeedbackRow> rows, IAnalysisStore store, IBlobStore blobs, CancellationToken cancellationToken)
+    {
         var csv = new StringBuilder(Header);
         foreach (var row in rows)
         {
