@@ -118,10 +118,6 @@ internal sealed class DeliveryStore(PlatformDatabase database, TimeProvider time
     public Task<int> ReleaseAsync(string id, CancellationToken cancellationToken) =>
         database.ExecuteAsync("UPDATE webhook_deliveries SET claimed_until = 0 WHERE id = @id AND state = 'pending'", new { id }, cancellationToken);
 
-    /// <summary>Deliveries of an analysis that are still on the schedule.</summary>
-    public async Task<int> PendingAsync(string analysisId, CancellationToken cancellationToken) =>
-        (int)await database.QueryFirstAsync<long>("SELECT count(*) FROM webhook_deliveries WHERE analysis_id = @analysisId AND state = 'pending'", new { analysisId }, cancellationToken);
-
     /// <summary>How many are due, and since when the oldest.</summary>
     public async Task<(long Due, DateTimeOffset? Oldest)> BacklogAsync(CancellationToken cancellationToken)
     {

@@ -12,7 +12,7 @@ namespace Palimpsest.Reporting.Webhooks;
 /// <c>webhook-id</c>. Order is not promised.
 /// </summary>
 internal sealed partial class WebhookSender(
-    WebhookSchedule schedule, DeliveryStore store, DeliveryAttempt attempts, IEnumerable<IDeliveryListener> listeners, IOptions<WebhookOptions> options, TimeProvider time, ILogger<WebhookSender> log)
+    WebhookSchedule schedule, DeliveryStore store, DeliveryAttempt attempts, IOptions<WebhookOptions> options, TimeProvider time, ILogger<WebhookSender> log)
     : BackgroundService
 {
     private static readonly TimeSpan Housekeeping = TimeSpan.FromSeconds(15);
@@ -121,11 +121,11 @@ internal sealed partial class WebhookSender(
         var attempt = new WebhookAttemptDocument { At = began, Status = outcome.Status, Error = outcome.Error, DurationMs = Math.Round(took.TotalMilliseconds, 1) };
         // Not cancelled with the host: what the receiver has answered is written down even while we stop.
         await store.CompleteAsync(delivery, outcome, attempt, next, disabled, CancellationToken.None);
-        await TellAsync(delivery, outcome, disabled, next);
+        Tell(delivery, outcome, disabled, next);
         return true;
     }
 
-    private async Task TellAsync(Delivery delivery, AttemptOutcome outcome, string? disabled, DateTimeOffset? next)
+    private void Tell(Delivery delivery, AttemptOutcome outcome, string? disabled, DateTimeOffset? next)
     {
         if (disabled is not null)
         {
@@ -136,14 +136,6 @@ internal sealed partial class WebhookSender(
         if (outcome.Kind != AttemptOutcome.Delivered)
         {
             LogFailed(delivery.Event, delivery.AnalysisId, delivery.Id, outcome.Error!, next);
-        }
-        else if (delivery.AnalysisId is { } analysis)
-        {
-            int pending = await store.PendingAsync(analysis, CancellationToken.None);
-            foreach (var listener in listeners)
-            {
-                await listener.DeliveredAsync(delivery.Tenant, analysis, pending, CancellationToken.None);
-            }
         }
     }
 

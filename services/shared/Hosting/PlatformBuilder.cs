@@ -45,6 +45,11 @@ public sealed class PlatformBuilder
             host.Configuration.AddInMemoryCollection(overrides);
         }
 
+        if (args.Contains(HealthProbe.Argument))
+        {
+            Environment.Exit(HealthProbe.Run(args, host.Configuration));
+        }
+
         // ASP.NET's own activity stays unsampled-looking without this switch: its spans would carry no tags.
         AppContext.SetSwitch("Microsoft.AspNetCore.Hosting.SuppressActivityOpenTelemetryData", false);
         var platform = new PlatformBuilder(host, PlatformSettings.Read(host.Configuration, serviceName));

@@ -50,8 +50,6 @@ internal sealed class SenderFixture : IAsyncDisposable
 
     public string Secret { get; } = WebhookSignature.CreateSecret();
 
-    public List<(string Analysis, int Pending)> Told { get; } = [];
-
     public static async Task<SenderFixture> CreateAsync(string? allowed = "127.0.0.0/8")
     {
         var fixture = new SenderFixture(allowed);
@@ -62,7 +60,7 @@ internal sealed class SenderFixture : IAsyncDisposable
 
     public async Task StartSenderAsync()
     {
-        var sender = new WebhookSender(Schedule, Store, new DeliveryAttempt(http, Time), [new Listener(this)], Microsoft.Extensions.Options.Options.Create(Options), Time, NullLogger<WebhookSender>.Instance);
+        var sender = new WebhookSender(Schedule, Store, new DeliveryAttempt(http, Time), Microsoft.Extensions.Options.Options.Create(Options), Time, NullLogger<WebhookSender>.Instance);
         senders.Add(sender);
         await sender.StartAsync(default);
     }
@@ -126,18 +124,5 @@ internal sealed class SenderFixture : IAsyncDisposable
         Schedule.Dispose();
         await Database.DisposeAsync();
         Directory.Delete(folder, recursive: true);
-    }
-
-    private sealed class Listener(SenderFixture fixture) : IDeliveryListener
-    {
-        public Task DeliveredAsync(string tenant, string analysisId, int pending, CancellationToken cancellationToken)
-        {
-            lock (fixture.Told)
-            {
-                fixture.Told.Add((analysisId, pending));
-            }
-
-            return Task.CompletedTask;
-        }
     }
 }
