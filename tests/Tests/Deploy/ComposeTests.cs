@@ -138,7 +138,7 @@ public sealed class ComposeTests
         gpu.Keys.Order().ShouldBe(["deepfake", "shallowfake"]);
         foreach (var service in gpu.Values.Cast<Dictionary<object, object>>())
         {
-            service.Map("environment").Text("Inference__Provider").ShouldBe(Inference.ExecutionProviders.Cuda);
+            service.Map("environment").Text("Inference__Provider").ShouldBe(Palimpsest.Inference.ExecutionProviders.Cuda);
             File.ReadAllText(DeployFiles.Path("deploy/Dockerfile")).ShouldContain($" AS {service.Map("build").Text("target")}\n");
         }
     }

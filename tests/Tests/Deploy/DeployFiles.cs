@@ -86,7 +86,7 @@ internal static partial class DeployFiles
 
     /// <summary>All assemblies of the platform.</summary>
     public static IReadOnlyList<Assembly> Assemblies() =>
-        [.. Directory.EnumerateFiles(AppContext.BaseDirectory, "Palimpsest.*.dll").Where(f => !f.Contains("Tests", StringComparison.Ordinal)).Select(f => Assembly.Load(System.IO.Path.GetFileNameWithoutExtension(f)))];
+        [.. Directory.EnumerateFiles(AppContext.BaseDirectory, "Palimpsest.*.dll").Select(f => System.IO.Path.GetFileNameWithoutExtension(f)).Where(n => !n.Contains("Tests", StringComparison.Ordinal)).Select(Assembly.Load)];
 
     private static (IReadOnlySet<string> Literals, IReadOnlyDictionary<string, Type> Sections) ReadCode()
     {

@@ -13,8 +13,8 @@ public sealed class KubernetesTests
     [Fact]
     public void The_kustomization_lists_every_file_but_the_secret()
     {
-        var files = Directory.EnumerateFiles(DeployFiles.Path(Folder), "*.yaml").Select(Path.GetFileName).Except(["kustomization.yaml", "secret.example.yaml"]).Order();
-        DeployFiles.Yaml(Folder + "kustomization.yaml").List("resources").Order().ShouldBe(files);
+        var files = Directory.EnumerateFiles(DeployFiles.Path(Folder), "*.yaml").Select(f => Path.GetFileName(f)!).Except(["kustomization.yaml", "secret.example.yaml"]).Order();
+        DeployFiles.Yaml(Folder + "kustomization.yaml").List("resources").Cast<string>().Order().ShouldBe(files);
     }
 
     [Fact]

@@ -144,10 +144,10 @@ public sealed partial class MonitoringTests : IAsyncLifetime
                 case Gauge<double> gauge:
                     gauge.Record(0);
                     break;
-                case { IsObservable: true }:
+                case Instrument { IsObservable: true }:
                     break;
-                case var other:
-                    throw new NotSupportedException($"{field.DeclaringType}.{field.Name} is a {other?.GetType()}: teach this test to give it a value.");
+                case { } other:
+                    throw new NotSupportedException($"{field.DeclaringType}.{field.Name} is a {other.GetType()}: teach this test to give it a value.");
             }
         }
 
