@@ -44,6 +44,7 @@ public static class GatewayService
     public static void MapGateway(this WebApplication app)
     {
         ArgumentNullException.ThrowIfNull(app);
+        app.UseConsole();
         app.UseMiddleware<KeyAuthentication>();
         app.UseMiddleware<LimitsMiddleware>();
         app.MapPost("/v1/analyses", (HttpContext context, AnalysesEndpoint endpoint) => endpoint.PostAsync(context));
