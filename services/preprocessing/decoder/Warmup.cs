@@ -10,6 +10,18 @@ internal static class Warmup
     /// <summary>Prepares noise as baseline and progressive JPEG, with EXIF, in the temporary folder; the sandbox is not yet closed.</summary>
     public static void Run()
     {
+        try
+        {
+            Prepare();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // No temporary folder to write to: the first picture will take longer.
+        }
+    }
+
+    private static void Prepare()
+    {
         string upload = Path.GetTempFileName(), output = Path.GetTempFileName();
         try
         {

@@ -78,6 +78,9 @@ internal sealed class DecoderChild : IDisposable
         }
     }
 
+    /// <summary>Ends the pipe to the process, which ends it.</summary>
+    internal void CloseInput() => process.StandardInput.BaseStream.Dispose();
+
     /// <summary>Kills the process.</summary>
     public void Dispose()
     {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Palimpsest.Contracts;
 using Palimpsest.Decoding;
+using Palimpsest.Imaging.Protocol;
 
 namespace Palimpsest.Tests.Imaging;
 
@@ -64,6 +65,21 @@ public sealed class DecoderIsolationTests(DecoderFixture fixture) : IClassFixtur
         var (layout, _) = await pool.PrepareAsync(fixture.Save(TestPictures.Jpeg()), fixture.NewPath(), CancellationToken.None);
 
         layout.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task ParentGone_EndsTheDecoderInTheMiddleOfAPicture()
+    {
+        using var child = await DecoderChild.StartAsync(new DecoderOptions { TestHooks = true }, CancellationToken.None);
+        var asked = child.AskAsync(
+            new PrepareRequest { Upload = fixture.Save(TestPictures.Poison("hang")), Output = fixture.NewPath(), Limits = new DecodeLimits(), MaxAnalysedPixels = 1 },
+            CancellationToken.None);
+        await Task.Delay(200);
+        asked.IsCompleted.ShouldBeFalse();
+
+        child.CloseInput(); // what the kernel does to the pipe when a parent dies
+
+        await Should.ThrowAsync<DecoderDiedException>(() => asked.WaitAsync(TimeSpan.FromSeconds(10)));
     }
 
     [Fact]

@@ -81,6 +81,23 @@ public sealed class PreparationTests(DecoderFixture fixture) : IClassFixture<Dec
     }
 
     [Fact]
+    public async Task Cmyk_BecomesRgbWithoutCoefficients()
+    {
+        // Left half no ink, right half all black.
+        var inks = new byte[64 * 32 * 4];
+        for (int i = 0; i < 64 * 32; i++)
+        {
+            inks[(i * 4) + 3] = (byte)(i % 64 < 32 ? 0 : 255);
+        }
+
+        using var prepared = await fixture.OpenAsync(TestPictures.Encode(inks, 64, 32, "jpegsave_buffer", null, "cmyk", ("Q", "100")));
+
+        prepared.HasCoefficients.ShouldBeFalse();
+        prepared.Row(10)[..3].ToArray().ShouldAllBe(v => v > 240);
+        prepared.Row(10)[^3..].ToArray().ShouldAllBe(v => v < 60);
+    }
+
+    [Fact]
     public async Task AboveTheLimit_IsReducedWithAWarningAndWithoutCoefficients()
     {
         byte[] jpeg = TestPictures.Jpeg(3000, 2000, 70);

@@ -33,12 +33,17 @@ internal static class TestPictures
         Encode(pixels, width, height, saver, null, arguments);
 
     /// <summary>An encoded picture with an integer metadata item, e.g. orientation.</summary>
-    public static unsafe byte[] Encode(byte[] pixels, int width, int height, string saver, (string Name, int Value)? metadata, params (string, string)[] arguments)
+    public static byte[] Encode(byte[] pixels, int width, int height, string saver, (string Name, int Value)? metadata, params (string, string)[] arguments) =>
+        Encode(pixels, width, height, saver, metadata, pixels.Length == width * height ? "b-w" : "srgb", arguments);
+
+    /// <summary>An encoded picture whose values mean what <paramref name="interpretation"/> says.</summary>
+    public static unsafe byte[] Encode(
+        byte[] pixels, int width, int height, string saver, (string Name, int Value)? metadata, string interpretation, params (string, string)[] arguments)
     {
         fixed (byte* data = pixels)
         {
             using var raw = VipsImage.FromMemory(data, width, height, pixels.Length / (width * height));
-            using var image = raw.Apply("copy", ("interpretation", raw.Bands == 1 ? "b-w" : raw.Bands == 4 ? "srgb" : "srgb"));
+            using var image = raw.Apply("copy", ("interpretation", interpretation));
             if (metadata is { } item)
             {
                 image.SetMetadata(item.Name, item.Value);

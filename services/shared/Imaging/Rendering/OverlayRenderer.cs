@@ -4,7 +4,7 @@ namespace Palimpsest.Imaging.Rendering;
 public static class OverlayRenderer
 {
     /// <summary>Opacity of the colour at probability 1, of 256.</summary>
-    private const int FullOpacity = 184;
+    private const int FullOpacity = 144;
 
     /// <summary>Blends the heat colours into RGB rows of the sampler's size, in place.</summary>
     /// <param name="rgb">Displayed orientation, height×width×3 bytes.</param>

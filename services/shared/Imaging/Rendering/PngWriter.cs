@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using System.Numerics;
 
 namespace Palimpsest.Imaging.Rendering;
 
@@ -46,7 +47,13 @@ public sealed class PngWriter : IDisposable
     public void WriteRow(ReadOnlySpan<byte> row)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(row.Length, previous.Length);
-        for (int i = 0; i < row.Length; i++)
+        int i = 0;
+        for (; i + Vector<byte>.Count <= row.Length; i += Vector<byte>.Count)
+        {
+            (new Vector<byte>(row[i..]) - new Vector<byte>(previous, i)).CopyTo(filtered, i + 1);
+        }
+
+        for (; i < row.Length; i++)
         {
             filtered[i + 1] = (byte)(row[i] - previous[i]);
         }
