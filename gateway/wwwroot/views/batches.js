@@ -8,7 +8,7 @@ export async function batches(signal) {
   return h('div', {}, h('h1', { text: 'Batches' }), h('p', { class: 'soft' }, 'Drop several pictures at once on ', h('a', { href: '#/', text: 'Analyse' }), ' to make one.'),
     items.length === 0 ? h('p', { class: 'soft', text: 'Nothing yet.' }) : h('div', { class: 'card scroll' }, h('table', {},
       h('thead', {}, h('tr', {}, ['Batch', 'Received', 'Done', 'Total'].map((text) => h('th', { text })))),
-      h('tbody', {}, items.map((b) => h('tr', {}, h('td', {}, h('a', { href: `#/b/${b.id}`, text: b.id })), h('td', { text: when(b.created_at) }), h('td', { text: done(b) }), h('td', { text: b.total })))))));
+      h('tbody', {}, items.map((b) => h('tr', {}, h('td', {}, h('a', { href: `#/b/${b.id}`, text: b.id })), h('td', { text: when(b.created_at) }), h('td', { text: done(b) }), h('td', { text: b.counts.total })))))));
 }
 
 const done = (b) => b.counts ? (b.counts.succeeded ?? 0) + (b.counts.failed ?? 0) + (b.counts.canceled ?? 0) + (b.counts.rejected ?? 0) : '–';
@@ -19,17 +19,17 @@ export async function batch(id, signal) {
     const doc = await json(`/v1/batches/${id}`, { signal });
     const finished = done(doc);
     const bar = h('div');
-    bar.style.width = `${(100 * finished) / Math.max(1, doc.total)}%`;
+    bar.style.width = `${(100 * finished) / Math.max(1, doc.counts.total)}%`;
     page.replaceChildren(h('h1', { text: 'Batch' }), h('p', { class: 'soft small', text: id }),
-      h('div', { class: 'card', 'aria-busy': String(finished < doc.total) }, h('p', { text: `${finished} of ${doc.total} done` }), h('div', { class: 'meter', role: 'progressbar', 'aria-label': 'Progress', 'aria-valuemin': '0', 'aria-valuemax': doc.total, 'aria-valuenow': finished }, bar),
+      h('div', { class: 'card', 'aria-busy': String(finished < doc.counts.total) }, h('p', { text: `${finished} of ${doc.counts.total} done` }), h('div', { class: 'meter', role: 'progressbar', 'aria-label': 'Progress', 'aria-valuemin': '0', 'aria-valuemax': doc.counts.total, 'aria-valuenow': finished }, bar),
         h('button', { type: 'button', text: 'Results as CSV', onclick: async () => {
           try { h('a', { href: URL.createObjectURL(await (await call(`/v1/batches/${id}/results.csv`)).blob()), download: `${id}.csv` }).click(); } catch (error) { notify(error.message); }
         } })),
       h('div', { class: 'card scroll' }, h('table', {}, h('thead', {}, h('tr', {}, ['', 'File', 'Verdict', 'Score', 'Received'].map((text) => h('th', { text })))),
         h('tbody', {}, (doc.items ?? []).map((item) => item.analysis || item.image ? row(item.analysis ?? item, signal)
-          : item.id ? h('tr', {}, h('td'), h('td', {}, h('a', { href: `#/a/${item.id}`, text: item.filename ?? item.id })), h('td', { text: item.verdict ?? item.status ?? '' }), h('td'), h('td'))
+          : item.analysis_id ? h('tr', {}, h('td'), h('td', {}, h('a', { href: `#/a/${item.analysis_id}`, text: item.filename ?? item.analysis_id })), h('td', { text: item.verdict ?? item.status ?? '' }), h('td'), h('td'))
             : h('tr', {}, h('td'), h('td', { text: item.filename ?? item.url ?? '–' }), h('td', {}, h('span', { class: 'pill error', text: 'refused' }), h('div', { class: 'small soft', text: item.error?.detail ?? item.detail ?? '' })), h('td'), h('td')))))));
-    return finished >= doc.total;
+    return finished >= doc.counts.total;
   }
   const over = await refresh();
   if (!over) {

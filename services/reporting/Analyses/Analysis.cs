@@ -30,6 +30,8 @@ internal sealed class Analysis(Calibration calibration, ReportingOptions options
             ManipulationLocalized e => Known(record, e) is { } findings ? Advance(record, findings, now) : null,
             ImageRejected e => Done(Fail(record, e.Code, e.Detail, now)),
             StepFailed e => Failed(record, e, now),
+            StepOverdue { Version: { } seen } when seen != record.Version => null,
+            StepAbandoned { Version: { } seen } when seen != record.Version => null,
             StepOverdue e => Resend(record, e.Counted, now),
             StepAbandoned e => Abandon(record, e, now),
             MapLost e => Advance(record, WithDetector(record.Findings, Lost(record, e)), now),

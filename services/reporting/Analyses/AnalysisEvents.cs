@@ -11,12 +11,14 @@ internal sealed record StepFailed(string Step, string? Detector, bool Passing, s
 
 /// <summary>The sweep re-sends the pending step.</summary>
 /// <param name="Counted">It counts towards the limit; false after a restart with an empty transport.</param>
-internal sealed record StepOverdue(bool Counted);
+/// <param name="Version">Of the record that was looked at: another replica, or an answer, may have been faster. Null: whatever it is.</param>
+internal sealed record StepOverdue(bool Counted, int? Version = null);
 
 /// <summary>The sweep gives up waiting.</summary>
 /// <param name="Detector">This localizer only, it has no heartbeat; null: whatever is pending.</param>
 /// <param name="Reason">Why, one sentence.</param>
-internal sealed record StepAbandoned(string? Detector, string Reason);
+/// <param name="Version">As in <see cref="StepOverdue"/>.</param>
+internal sealed record StepAbandoned(string? Detector, string Reason, int? Version = null);
 
 /// <summary>The client deleted it.</summary>
 internal sealed record AnalysisDeleted;

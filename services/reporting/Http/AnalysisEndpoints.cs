@@ -9,7 +9,7 @@ internal static class AnalysisEndpoints
 {
     public static void MapAnalyses(this IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/analyses/{id}", GetAsync).WithName("getAnalysis").WithTags("Analyses").WithSummary("One analysis: status, verdict, regions, detectors");
+        routes.MapGet("/analyses/{id}", GetAsync).WithName("getAnalysis").WithTags("Analyses").WithSummary("One analysis: status, verdict, regions, detectors").Produces<AnalysisDocument>();
         routes.MapDelete("/analyses/{id}", DeleteAsync).WithName("deleteAnalysis").WithTags("Analyses").WithSummary("Cancel what has not run; erase image, masks and report").Produces(204);
     }
 

@@ -12,10 +12,10 @@ internal static class ImageEndpoints
 
     public static void MapImages(this IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/analyses/{id}/mask", MaskAsync).WithName("getMask").WithTags("Pictures").WithSummary("Manipulation mask: 8-bit grey PNG of the upload's size");
-        routes.MapGet("/analyses/{id}/overlay", OverlayAsync).WithName("getOverlay").WithTags("Pictures").WithSummary("The picture with the mask drawn over it");
-        routes.MapGet("/analyses/{id}/thumbnail", ThumbnailAsync).WithName("getThumbnail").WithTags("Pictures").WithSummary("The picture, small");
-        routes.MapGet("/analyses/{id}/evidence/{name}", EvidenceAsync).WithName("getEvidence").WithTags("Pictures").WithSummary("One piece of evidence as a picture");
+        routes.MapGet("/analyses/{id}/mask", MaskAsync).WithName("getMask").WithTags("Pictures").WithSummary("Manipulation mask: 8-bit grey PNG of the upload's size").Produces<byte[]>(200, "image/png");
+        routes.MapGet("/analyses/{id}/overlay", OverlayAsync).WithName("getOverlay").WithTags("Pictures").WithSummary("The picture with the mask drawn over it").Produces<byte[]>(200, "image/png");
+        routes.MapGet("/analyses/{id}/thumbnail", ThumbnailAsync).WithName("getThumbnail").WithTags("Pictures").WithSummary("The picture, small").Produces<byte[]>(200, "image/webp");
+        routes.MapGet("/analyses/{id}/evidence/{name}", EvidenceAsync).WithName("getEvidence").WithTags("Pictures").WithSummary("One piece of evidence as a picture").Produces<byte[]>(200, "image/png");
     }
 
     /// <summary>Sends a picture with the headers that all of them carry.</summary>

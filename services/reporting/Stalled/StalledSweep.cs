@@ -111,8 +111,14 @@ internal sealed partial class StalledSweep(
 
     private async Task MoveAsync(AnalysisRecord record, object decision, CancellationToken cancellationToken)
     {
-        await updater.ApplyAsync(record.Id, decision, cancellationToken);
-        if (decision is StepOverdue)
+        object exact = decision switch
+        {
+            StepOverdue e => e with { Version = record.Version },
+            StepAbandoned e => e with { Version = record.Version },
+            _ => decision,
+        };
+        var after = await updater.ApplyAsync(record.Id, exact, cancellationToken);
+        if (decision is StepOverdue && after?.Version > record.Version)
         {
             ReportingMetrics.Resent(Analysis.Pending(record.Findings));
         }

@@ -37,11 +37,16 @@ public sealed class ReportingHost : IAsyncLifetime
         var platform = PlatformBuilder.Create([], "reporting", new Dictionary<string, string?>
         {
             ["PALIMPSEST_DATA"] = folder, ["PALIMPSEST_MODELS"] = Path.Combine(folder, "models"), ["RABBITMQ_URL"] = null, ["REDIS_URL"] = null, ["POSTGRES_URL"] = null, ["Decoder:Processes"] = "1",
+            ["Reporting:FaultRetrySeconds"] = "0.1",
         });
         platform.Host.WebHost.UseTestServer();
         platform.AddReporting();
         platform.Services.AddSingleton(Scenes);
-        platform.AddConsumers(bus => bus.AddConsumer<ServicesBefore, ServicesBeforeDefinition>());
+        platform.AddConsumers(bus =>
+        {
+            bus.AddConsumer<ServicesBefore, ServicesBeforeDefinition>();
+            bus.AddConsumer<Router, RouterDefinition>();
+        });
         app = platform.Build();
         app.Use((context, next) =>
         {
@@ -135,6 +140,12 @@ internal sealed class Scenes
     /// <summary>Preprocessing swallows its command: the analysis stays where it is.</summary>
     public bool Hold { get; set; }
 
+    /// <summary>Preprocessing throws this while it is given.</summary>
+    public Func<Exception?>? Throw { get; set; }
+
+    /// <summary>Routing throws this instead of routing.</summary>
+    public Exception? RouterThrows { get; set; }
+
     public ImageFacts Facts => A.Facts(Width, Height, Faces);
 
     /// <summary>A red picture with a grey gradient.</summary>
@@ -171,6 +182,11 @@ internal sealed class ServicesBefore(IBlobStore blobs, Scenes scenes) : IConsume
             return;
         }
 
+        if (scenes.Throw?.Invoke() is { } exception)
+        {
+            throw exception;
+        }
+
         string id = context.Message.AnalysisId;
         string path = blobs.CreateTemporaryPath();
         await using (var file = new FileStream(path, FileMode.CreateNew))
@@ -181,6 +197,11 @@ internal sealed class ServicesBefore(IBlobStore blobs, Scenes scenes) : IConsume
 
         await blobs.PutFileAsync(id + "/prepared", path, default);
         await context.Publish(A.Preprocessed(scenes.Faces, id) with { Width = Scenes.Width, Height = Scenes.Height });
+        if (scenes.RouterThrows is not null)
+        {
+            return;
+        }
+
         await context.Publish(A.Routed(deep: scenes.Faces > 0 ? DetectorActions.Run : DetectorActions.NotApplicable, id: id));
         foreach (string detector in scenes.Faces > 0 ? DetectorNames.All : [DetectorNames.Shallowfake])
         {
@@ -202,4 +223,18 @@ internal sealed class ServicesBeforeDefinition : ConsumerDefinition<ServicesBefo
 
     protected override void ConfigureConsumer(IReceiveEndpointConfigurator endpointConfigurator, IConsumerConfigurator<ServicesBefore> consumerConfigurator, IRegistrationContext context) =>
         endpointConfigurator.UsePlatformDefaults(prefetch: 4, command: true);
+}
+
+/// <summary>Routing, where a scene wants it to fail.</summary>
+internal sealed class Router(Scenes scenes) : IConsumer<ImagePreprocessed>
+{
+    public Task Consume(ConsumeContext<ImagePreprocessed> context) => scenes.RouterThrows is { } exception ? throw exception : Task.CompletedTask;
+}
+
+internal sealed class RouterDefinition : ConsumerDefinition<Router>
+{
+    public RouterDefinition() => EndpointName = Queues.Route;
+
+    protected override void ConfigureConsumer(IReceiveEndpointConfigurator endpointConfigurator, IConsumerConfigurator<Router> consumerConfigurator, IRegistrationContext context) =>
+        endpointConfigurator.UsePlatformDefaults(prefetch: 4, command: false);
 }
