@@ -137,9 +137,6 @@ internal sealed class Scenes
 
     public int Faces { get; set; }
 
-    /// <summary>Preprocessing swallows its command: the analysis stays where it is.</summary>
-    public bool Hold { get; set; }
-
     /// <summary>Preprocessing throws this while it is given.</summary>
     public Func<Exception?>? Throw { get; set; }
 
@@ -177,11 +174,6 @@ internal sealed class ServicesBefore(IBlobStore blobs, Scenes scenes) : IConsume
 {
     public async Task Consume(ConsumeContext<PreprocessImage> context)
     {
-        if (scenes.Hold)
-        {
-            return;
-        }
-
         if (scenes.Throw?.Invoke() is { } exception)
         {
             throw exception;
