@@ -49,6 +49,7 @@ public static class GatewayService
         app.UseMiddleware<LimitsMiddleware>();
         app.MapPost("/v1/analyses", (HttpContext context, AnalysesEndpoint endpoint) => endpoint.PostAsync(context));
         app.MapPost("/v1/batches", (HttpContext context, BatchesEndpoint endpoint) => endpoint.PostAsync(context));
+        app.MapDocs();
         if (!app.Services.GetRequiredService<PlatformSettings>().Embedded)
         {
             app.MapReverseProxy();
