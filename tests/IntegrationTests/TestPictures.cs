@@ -1,0 +1,59 @@
+using System.Globalization;
+using Palimpsest.Imaging.Vips;
+
+namespace Palimpsest.IntegrationTests;
+
+/// <summary>Small photographs that the tests make: grainy shapes saved at one quality, with a patch of another history pasted in.</summary>
+internal static class TestPictures
+{
+    /// <summary>A JPEG; each seed gives another picture.</summary>
+    public static byte[] Forged(int seed, int width = 256, int height = 192)
+    {
+        byte[] host = Decode(Encode(Pixels(width, height, seed), width, height, 70)), donor = Decode(Encode(Pixels(width, height, seed + 1000), width, height, 95));
+        for (int y = height / 4; y < height * 3 / 4; y++)
+        {
+            donor.AsSpan(((y * width) + (width / 4)) * 3, width / 2 * 3).CopyTo(host.AsSpan(((y * width) + (width / 4)) * 3));
+        }
+
+        return Encode(host, width, height, 92);
+    }
+
+    private static byte[] Pixels(int width, int height, int seed)
+    {
+        var random = new Random(seed);
+        var pixels = new byte[width * height * 3];
+        for (int i = 0; i < pixels.Length; i++)
+        {
+            int x = i / 3 % width, y = i / 3 / width;
+            double shape = 128 + (60 * Math.Sin((x + (seed * 13)) / (9.0 + (seed % 5)))) + (40 * Math.Cos((y + seed) / 11.0));
+            pixels[i] = (byte)Math.Clamp(shape + random.Next(-9, 10) + (i % 3 * 8), 0, 255);
+        }
+
+        return pixels;
+    }
+
+    private static unsafe byte[] Encode(byte[] pixels, int width, int height, int quality)
+    {
+        fixed (byte* data = pixels)
+        {
+            using var raw = VipsImage.FromMemory(data, width, height, 3);
+            using var image = raw.Apply("copy", ("interpretation", "srgb"));
+            return image.Encode("jpegsave_buffer", ("Q", quality.ToString(CultureInfo.InvariantCulture)));
+        }
+    }
+
+    private static byte[] Decode(byte[] jpeg)
+    {
+        string path = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllBytes(path, jpeg);
+            using var pixels = Local.Evaluation.Pictures.Decode(path);
+            return pixels.Span.ToArray();
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+}
