@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using Palimpsest.Gateway;
 using Palimpsest.Hosting;
 using Palimpsest.Local.Distributed;
+using Palimpsest.Local.RescueBox;
 using Palimpsest.Local.Servers;
 
 namespace Palimpsest.Local.Commands;
@@ -19,7 +20,15 @@ internal static class UpCommand
         var noAuth = new Option<bool>("--no-auth") { Description = "No API key needed; answers over loopback only." };
         var distributed = new Option<bool>("--distributed") { Description = "Each service its own process over RABBITMQ_URL, REDIS_URL and POSTGRES_URL; starts Debian's servers for those not set." };
         var models = new Option<string?>("--models") { Description = "Models folder." };
-        var command = new Command("up", "Serves the whole platform.") { port, data, networks, noAuth, distributed, models };
+        var rescueBox = new Option<bool>("--rescuebox") { Description = "Also answer RescueBox's model-server protocol on loopback; it reads and writes local folders. Not with --distributed." };
+        var command = new Command("up", "Serves the whole platform.") { port, data, networks, noAuth, distributed, models, rescueBox };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(rescueBox) && result.GetValue(distributed))
+            {
+                result.AddError("--rescuebox works in one process only, without --distributed.");
+            }
+        });
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var settings = new UpSettings
@@ -28,6 +37,7 @@ internal static class UpCommand
                 Data = Path.GetFullPath(parsed.GetValue(data) ?? Environment.GetEnvironmentVariable("PALIMPSEST_DATA") ?? "data"),
                 Networks = parsed.GetValue(networks) ?? [],
                 NoAuth = parsed.GetValue(noAuth),
+                RescueBox = parsed.GetValue(rescueBox),
                 Models = parsed.GetValue(models) is { } folder ? Path.GetFullPath(folder) : null,
             };
             if (!IsFree(settings.Port))
@@ -52,6 +62,11 @@ internal static class UpCommand
     private static async Task<int> RunEmbeddedAsync(UpSettings settings, CancellationToken cancellationToken)
     {
         await using var app = Embedded.Build(settings.ToConfiguration());
+        if (settings.RescueBox)
+        {
+            app.MapRescueBox();
+        }
+
         await app.StartAsync(cancellationToken);
         await Banner.WriteAsync(app.Services.GetRequiredService<ApiKeys>(), settings, cancellationToken);
         await app.WaitForShutdownAsync(cancellationToken);
@@ -84,6 +99,9 @@ internal sealed record UpSettings
     public IReadOnlyList<string> Networks { get; init; } = [];
 
     public bool NoAuth { get; init; }
+
+    /// <summary>Serve RescueBox's protocol too.</summary>
+    public bool RescueBox { get; init; }
 
     /// <summary>Absolute; null: beside the program, or the environment's.</summary>
     public string? Models { get; init; }

@@ -30,7 +30,7 @@ internal static class Plots
 
     /// <summary>Every data set with both classes, and all together.</summary>
     private static List<(string Name, RocCurve Curve)> Series(MetricsDocument metrics, IReadOnlyList<ImageOutcome> outcomes) =>
-        [.. metrics.Datasets.Keys
+        [.. (metrics.Datasets.Count > 1 ? metrics.Datasets.Keys : [])
             .Select(name => (name, RocCurve.Of(outcomes.Where(o => o.Item.Dataset == name).Select(o => o.Judged).OfType<Judged>())))
             .Append(("all", RocCurve.Of(outcomes.Select(o => o.Judged).OfType<Judged>())))
             .Where(s => s.Item2.Points.Count > 0)
@@ -52,7 +52,7 @@ internal static class Plots
     {
         var ticks = Rates.Select(r => (Deviate(r), (r * 100).ToString("0", CultureInfo.InvariantCulture) + " %")).ToList();
         var range = (Deviate(0.005), Deviate(0.9));
-        var plot = new Svg("DET", "false alarms", "misses", range, range, ticks, ticks);
+        var plot = new Svg("DET", "false alarms", "misses", range, range, ticks, ticks) { LegendOnTop = true };
         foreach (var (i, (name, curve)) in series.Index())
         {
             plot.Line(curve.Points.Select(p => (Deviate(p.FalseAlarm), Deviate(1 - p.Sensitivity))), Svg.Colours[i], name);
@@ -105,7 +105,7 @@ internal static class Plots
         const int bins = 25;
         var shares = series.Select(s => Enumerable.Range(0, bins)
             .Select(b => s.Values.Count == 0 ? 0 : s.Values.Count(v => Math.Min(bins - 1, (int)(v * bins)) == b) / (double)s.Values.Count).ToList()).ToList();
-        var plot = new Svg(title, axis, "share of pictures", (0, 1), (0, Math.Max(0.05, shares.Max(s => s.Max()))));
+        var plot = new Svg(title, axis, "share of pictures", (0, 1), (0, Math.Max(0.05, shares.Max(s => s.Max())))) { LegendOnTop = true };
         foreach (var (i, (name, values)) in series.Index())
         {
             plot.Bars(shares[i].Index().Select(b => ((double)b.Index / bins, (b.Index + 1.0) / bins, b.Item)), Svg.Colours[i], $"{name} ({values.Count})");

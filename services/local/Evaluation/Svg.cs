@@ -35,6 +35,9 @@ internal sealed class Svg
         text.Append(CultureInfo.InvariantCulture, $"<text class='m' transform='translate(14 {(Top + Height - Bottom) / 2}) rotate(-90)'>{WebUtility.HtmlEncode(yLabel)}</text>");
     }
 
+    /// <summary>The legend stands in the upper right corner instead of the lower.</summary>
+    public bool LegendOnTop { get; init; }
+
     public Svg Line(IEnumerable<(double X, double Y)> points, string colour, string? name = null, bool dashed = false)
     {
         string path = string.Join(' ', points.Select(p => string.Create(CultureInfo.InvariantCulture, $"{X(p.X):F1},{Y(p.Y):F1}")));
@@ -65,9 +68,15 @@ internal sealed class Svg
     public override string ToString()
     {
         var whole = new StringBuilder(text.ToString());
+        double first = LegendOnTop ? Top + 14 : Height - Bottom - 10 - ((legend.Count - 1) * 15);
+        if (legend.Count > 0)
+        {
+            whole.Append(CultureInfo.InvariantCulture, $"<rect x='{Width - Right - 134}' y='{first - 13}' width='132' height='{(legend.Count * 15) + 5}' fill='#fff' fill-opacity='.8'/>");
+        }
+
         for (int i = 0; i < legend.Count; i++)
         {
-            double at = Height - Bottom - 10 - ((legend.Count - 1 - i) * 15);
+            double at = first + (i * 15);
             whole.Append(CultureInfo.InvariantCulture, $"<rect x='{Width - Right - 128}' y='{at - 8}' width='9' height='9' fill='{legend[i].Colour}'/><text x='{Width - Right - 114}' y='{at}'>{WebUtility.HtmlEncode(legend[i].Name)}</text>");
         }
 

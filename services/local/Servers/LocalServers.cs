@@ -31,13 +31,13 @@ internal sealed class LocalServers : IAsyncDisposable
         var servers = new LocalServers();
         try
         {
-            servers.RabbitMq = servers.Choose("RABBITMQ_URL", given, () => new RabbitMqServer(Path.Combine(folder, "rabbitmq")));
-            servers.Redis = servers.Choose("REDIS_URL", given, () => new RedisServer(Path.Combine(folder, "redis")));
-            servers.Postgres = servers.Choose("POSTGRES_URL", given, () => new PostgresServer(PostgresServer.Reachable(Path.Combine(folder, "postgres"))));
+            servers.RabbitMq = servers.Choose("RABBITMQ_URL", given, () => Pick(RabbitMqServer.IsInstalled, DockerImage.RabbitMq, folder, () => new RabbitMqServer(Path.Combine(folder, "rabbitmq"))));
+            servers.Redis = servers.Choose("REDIS_URL", given, () => Pick(RedisServer.IsInstalled, DockerImage.Redis, folder, () => new RedisServer(Path.Combine(folder, "redis"))));
+            servers.Postgres = servers.Choose("POSTGRES_URL", given, () => Pick(PostgresServer.IsInstalled, DockerImage.Postgres, folder, () => new PostgresServer(PostgresServer.Reachable(Path.Combine(folder, "postgres")))));
             await Task.WhenAll(servers.Started.Select(async server =>
             {
                 await server.StartAsync(cancellationToken);
-                say($"{server.GetType().Name.Replace("Server", "", StringComparison.Ordinal)} on port {server.Url.Port}");
+                say($"{server.Url.Scheme} on port {server.Url.Port}");
             }));
             return servers;
         }
@@ -57,6 +57,10 @@ internal sealed class LocalServers : IAsyncDisposable
     }
 
     private IEnumerable<ILocalServer> Started => new[] { RabbitMq, Redis, Postgres }.OfType<ILocalServer>();
+
+    /// <summary>The machine's own package when it is installed, else a container where there is an engine; else the package, which then says what to install.</summary>
+    private static ILocalServer Pick(bool installed, DockerImage image, string folder, Func<ILocalServer> package) =>
+        !installed && DockerServer.IsAvailable ? new DockerServer(image, folder) : package();
 
     private ILocalServer? Choose(string variable, Func<string, string?> given, Func<ILocalServer> create)
     {

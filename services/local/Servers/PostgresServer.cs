@@ -14,6 +14,9 @@ internal sealed class PostgresServer(string folder) : ILocalServer
     private readonly string cluster = Path.Combine(folder, "cluster");
     private ChildProcess? server;
 
+    /// <summary>The package is on this machine.</summary>
+    public static bool IsInstalled => Binaries("postgres").Any(File.Exists);
+
     public Uri Url => new($"postgres://{User}:{password}@127.0.0.1:{port}/palimpsest");
 
     public async Task StartAsync(CancellationToken cancellationToken)

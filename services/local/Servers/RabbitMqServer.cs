@@ -3,11 +3,16 @@ namespace Palimpsest.Local.Servers;
 /// <summary>RabbitMQ from Debian's package, beside any other instance: own node name, ports, port mapper, cookie and data.</summary>
 internal sealed class RabbitMqServer(string folder) : ILocalServer
 {
+    private const string Program = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+
     private readonly int port = ChildProcess.FreePort();
     private readonly int distribution = ChildProcess.FreePort();
     private readonly int mapperPort = ChildProcess.FreePort();
     private ChildProcess? server;
     private ChildProcess? mapper;
+
+    /// <summary>The package is on this machine.</summary>
+    public static bool IsInstalled => File.Exists(Program);
 
     public Uri Url => new($"amqp://guest:guest@127.0.0.1:{port}/");
 
@@ -22,7 +27,7 @@ internal sealed class RabbitMqServer(string folder) : ILocalServer
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        string program = ServerPrograms.Find("rabbitmq-server", "RABBITMQ_URL", "/usr/lib/rabbitmq/bin/rabbitmq-server");
+        string program = ServerPrograms.Find("rabbitmq-server", "RABBITMQ_URL", Program);
         string log = Path.Combine(folder, "rabbitmq.log");
         Directory.CreateDirectory(folder);
         string configuration = Path.Combine(folder, "rabbitmq.conf");

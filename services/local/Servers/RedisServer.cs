@@ -3,14 +3,19 @@ namespace Palimpsest.Local.Servers;
 /// <summary>Redis from Debian's package; a cache, so nothing is written to disk.</summary>
 internal sealed class RedisServer(string folder) : ILocalServer
 {
+    private const string Program = "/usr/bin/redis-server";
+
     private readonly int port = ChildProcess.FreePort();
     private ChildProcess? server;
+
+    /// <summary>The package is on this machine.</summary>
+    public static bool IsInstalled => File.Exists(Program);
 
     public Uri Url => new($"redis://127.0.0.1:{port}");
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        string program = ServerPrograms.Find("redis-server", "REDIS_URL", "/usr/bin/redis-server");
+        string program = ServerPrograms.Find("redis-server", "REDIS_URL", Program);
         string log = Path.Combine(folder, "redis.log");
         Directory.CreateDirectory(folder);
         server = ChildProcess.Start(

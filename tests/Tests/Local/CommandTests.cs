@@ -1,0 +1,112 @@
+using System.Globalization;
+using CsvHelper;
+using Palimpsest.Local.Commands;
+using Palimpsest.Tests.Imaging;
+
+namespace Palimpsest.Tests.Local;
+
+public sealed class CommandTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("palimpsest-scan-").FullName;
+
+    [Theory]
+    [InlineData("scan")]
+    [InlineData("scan", "/nowhere/at/all.jpg")]
+    [InlineData("scan", ".", "--detectors", "everything")]
+    [InlineData("scan", ".", "--colour")]
+    [InlineData("scan", ".", "--parallel", "0")]
+    [InlineData("eval")]
+    [InlineData("eval", "--data", "/nowhere/manifest.csv")]
+    [InlineData("eval", "--data", ".", "--degrade", "jpeg10")]
+    [InlineData("up", "--distributed", "--rescuebox")]
+    [InlineData("dance")]
+    public async Task Bad_usage_is_exit_code_2(params string[] args) => (await CommandLine.RunAsync(args)).ShouldBe(2);
+
+    [Fact]
+    public async Task A_scan_gives_every_picture_a_row_and_broken_ones_a_reason()
+    {
+        byte[] whole = TestPictures.Jpeg(192, 128);
+        await WriteAsync("a.jpg", whole);
+        await WriteAsync("b.png", TestPictures.Encode(TestPictures.Pixels(160, 120, seed: 4), 160, 120, "pngsave_buffer"));
+        await WriteAsync("cut.jpg", whole[..(whole.Length / 2)]);
+        await WriteAsync("text.jpg", "not a picture"u8.ToArray());
+        await WriteAsync("notes.txt", "not looked at"u8.ToArray());
+        string csv = Path.Combine(folder, "out", "results.csv"), masks = Path.Combine(folder, "masks");
+
+        int exit = await CommandLine.RunAsync(["scan", folder, "--out", csv, "--masks", masks, "--json", Path.Combine(folder, "r.json")]);
+
+        exit.ShouldBe(3);
+        using var reader = new CsvReader(new StreamReader(csv), CultureInfo.InvariantCulture);
+        var rows = reader.GetRecords<Row>().ToDictionary(r => Path.GetFileName(r.image_path), StringComparer.Ordinal);
+        reader.HeaderRecord.ShouldBe(["image_path", "prediction", "confidence", "score", "kind", "model", "error"]);
+        rows.Keys.Order(StringComparer.Ordinal).ShouldBe(["a.jpg", "b.png", "cut.jpg", "text.jpg"]);
+        foreach (string good in (string[])["a.jpg", "b.png"])
+        {
+            var row = rows[good];
+            row.error.ShouldBeEmpty();
+            row.model.ShouldNotBeEmpty();
+            double score = double.Parse(row.score, CultureInfo.InvariantCulture), confidence = double.Parse(row.confidence, CultureInfo.InvariantCulture);
+            double stated = row.prediction switch
+            {
+                "likely fake" => score,
+                "likely real" => 1 - score,
+                "uncertain" => Math.Max(score, 1 - score),
+                var other => throw new InvalidOperationException(other),
+            };
+            confidence.ShouldBe(stated, 1e-3);
+        }
+
+        rows["cut.jpg"].prediction.ShouldBe("error");
+        rows["cut.jpg"].error.ShouldStartWith("image_truncated");
+        rows["cut.jpg"].score.ShouldBeEmpty();
+        rows["text.jpg"].error.ShouldStartWith("unsupported_format");
+        Directory.GetFiles(masks).Select(Path.GetFileName).Order(StringComparer.Ordinal).ShouldBe(["a.png", "b.png"]);
+        using var mask = Palimpsest.Local.Evaluation.Pictures.Decode(Path.Combine(masks, "a.png"));
+        (mask.Width, mask.Height).ShouldBe((192, 128));
+    }
+
+    [Fact]
+    public async Task A_scan_without_failures_is_exit_code_0()
+    {
+        await WriteAsync("a.jpg", TestPictures.Jpeg(96, 64));
+        (await CommandLine.RunAsync(["scan", Path.Combine(folder, "a.jpg"), "--out", Path.Combine(folder, "r.csv"), "--detectors", "shallowfake"])).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task An_evaluation_writes_its_three_files()
+    {
+        foreach (string name in (string[])["authentic", "forged", "masks"])
+        {
+            Directory.CreateDirectory(Path.Combine(folder, "set", name));
+        }
+
+        byte[] white = [.. Enumerable.Repeat((byte)255, 96 * 64)];
+        for (int i = 0; i < 3; i++)
+        {
+            await WriteAsync($"set/authentic/a{i}.jpg", TestPictures.Encode(TestPictures.Pixels(96, 64, seed: i), 96, 64, "jpegsave_buffer"));
+            await WriteAsync($"set/forged/f{i}.jpg", TestPictures.Encode(TestPictures.Pixels(96, 64, seed: 10 + i), 96, 64, "jpegsave_buffer"));
+            await WriteAsync($"set/masks/f{i}.png", TestPictures.Encode(white, 96, 64, "pngsave_buffer"));
+        }
+
+        await WriteAsync("set/forged/broken.jpg", "no"u8.ToArray());
+        string output = Path.Combine(folder, "eval");
+        (await CommandLine.RunAsync(["eval", "--data", Path.Combine(folder, "set"), "--out", output, "--degrade", "jpeg70"])).ShouldBe(3);
+
+        var all = System.Text.Json.JsonDocument.Parse(await File.ReadAllBytesAsync(Path.Combine(output, "metrics.json"))).RootElement;
+        all.GetProperty("degrade").GetString().ShouldBe("jpeg70");
+        var counts = all.GetProperty("all").GetProperty("counts");
+        counts.GetProperty("authentic").GetInt32().ShouldBe(3);
+        counts.GetProperty("forged_with_mask").GetInt32().ShouldBe(3);
+        all.GetProperty("all").GetProperty("verdicts").GetProperty("error").GetInt32().ShouldBe(1);
+        (await File.ReadAllLinesAsync(Path.Combine(output, "per-image.csv"))).Length.ShouldBe(8);
+        (await File.ReadAllTextAsync(Path.Combine(output, "report.html"))).ShouldContain("Not analysed: 1");
+    }
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    private Task WriteAsync(string name, byte[] bytes) => File.WriteAllBytesAsync(Path.Combine(folder, name), bytes);
+
+#pragma warning disable SA1300, IDE1006 // the columns' own names
+    private sealed record Row(string image_path, string prediction, string confidence, string score, string kind, string model, string error);
+#pragma warning restore SA1300, IDE1006
+}
