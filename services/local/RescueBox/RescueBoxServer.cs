@@ -27,7 +27,8 @@ internal static class RescueBoxServer
             PlatformJson.Options));
         api.MapGet("/predict/task_schema", () => Results.Json(Schema, PlatformJson.Options));
         var running = new SemaphoreSlim(1, 1);
-        api.MapPost("/predict", async (HttpContext context) => Results.Json(await PredictAsync(context, running), PlatformJson.Options));
+        // Typed as a handler: a lambda of HttpContext alone would be taken for a RequestDelegate and its result dropped.
+        api.MapPost("/predict", async Task<IResult> (HttpContext context, CancellationToken _) => Results.Json(await PredictAsync(context, running), PlatformJson.Options));
     }
 
     private static object Schema { get; } = new
