@@ -15,7 +15,7 @@ public sealed class InferenceOptions
     /// <summary>Which manifest serves a detector, by its <c>name</c>; needed only when several are made for the same one.</summary>
     public IDictionary<string, string> Choose { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
-    /// <summary>Batches that run at the same time on one model; 0: one, or a quarter of the cores when there are more than four.</summary>
+    /// <summary>Batches that run at the same time on one model; 0: one a core, at most four, on the CPU; one on a GPU.</summary>
     public int ConcurrentRuns { get; set; }
 
     /// <summary>Threads of one run; 0: cores ÷ concurrent runs on the CPU, 1 on a GPU.</summary>

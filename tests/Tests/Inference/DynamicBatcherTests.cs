@@ -67,6 +67,25 @@ public sealed class DynamicBatcherTests
     }
 
     [Fact]
+    public async Task Idle_runs_share_what_waits_when_told_to()
+    {
+        using var both = new Barrier(2);
+        using var batcher = Batcher(
+            new() { Name = "t", MaxBatch = 8, MaxDelay = TimeSpan.FromMilliseconds(10), ConcurrentRuns = 2, Spread = true },
+            run: items =>
+            {
+                both.SignalAndWait(TimeSpan.FromSeconds(10)).ShouldBeTrue(); // passes only when both threads run at once
+                return [.. items];
+            });
+        var tasks = Enumerable.Range(0, 4).Select(i => batcher.SubmitAsync(i, default)).ToArray();
+        await Settle(); // both threads wait for company
+        time.Advance(TimeSpan.FromMilliseconds(10));
+
+        (await Task.WhenAll(tasks)).ShouldBe([0, 1, 2, 3]);
+        batches.Select(b => b.Length).ShouldBe([2, 2]);
+    }
+
+    [Fact]
     public async Task One_bad_item_fails_alone()
     {
         using var batcher = Batcher(

@@ -18,6 +18,11 @@ public sealed record BatcherOptions
     /// <summary>Cost admitted and not yet answered; more submissions wait their turn.</summary>
     public long MaxCostInFlight { get; init; } = long.MaxValue;
 
+    /// <summary>
+    /// Idle runs share what waits instead of one taking all: for processors, where a batch costs as much as its items one by one. A GPU wants full batches.
+    /// </summary>
+    public bool Spread { get; init; }
+
     /// <summary>Batches that run at the same time.</summary>
     public int ConcurrentRuns { get; init; } = 1;
 }

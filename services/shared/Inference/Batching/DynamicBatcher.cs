@@ -30,6 +30,7 @@ public sealed class DynamicBatcher<TItem, TResult> : IDisposable
     private readonly ITimer timer;
     private readonly Thread[] threads;
     private bool stopping;
+    private int idle;
 
     /// <summary>Starts the batcher's threads.</summary>
     /// <param name="run">Answers a batch, one result an item, in order. Called by <see cref="BatcherOptions.ConcurrentRuns"/> threads.</param>
@@ -129,6 +130,7 @@ public sealed class DynamicBatcher<TItem, TResult> : IDisposable
     {
         lock (gate)
         {
+            idle++;
             while (!stopping)
             {
                 while (queue.TryPeek(out var head) && head.IsCancelled)
@@ -151,7 +153,7 @@ public sealed class DynamicBatcher<TItem, TResult> : IDisposable
                     continue;
                 }
 
-                for (; count > 0; count--)
+                for (count = options.Spread ? (count + idle - 1) / idle : count; count > 0; count--)
                 {
                     var entry = queue.Dequeue();
                     if (entry.TryTake())
@@ -167,6 +169,7 @@ public sealed class DynamicBatcher<TItem, TResult> : IDisposable
                         Monitor.Pulse(gate); // another thread may have a batch too
                     }
 
+                    idle--;
                     return true;
                 }
             }
