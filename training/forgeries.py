@@ -308,7 +308,7 @@ class Forger:
         dct = np.zeros((self.k, H // 8, W // 8), np.float32) if luma is None else quantised(luma[cut], table, self.k)
         item = {"dct": dct, "qtable": table, "mask": mask, "label": np.float32(label and mask.any()), "judged": np.float32(judged)}
         if self.pixels:
-            item["pixels"] = rgb[cut]
+            item["pixels"] = np.ascontiguousarray(rgb[cut])
         if rng.random() < 0.5:  # mirrored: the odd horizontal (or vertical) frequencies change sign
             item = mirror(item, 1)
         if rng.random() < 0.5:

@@ -53,3 +53,18 @@ class Heads(nn.Module):
         e = self.evidence(x)
         peak = torch.logsumexp((4 * e).flatten(1), 1) / 4 - torch.log((torch.ones_like(e).sum((1, 2, 3)))) / 4
         return self.mask(x), (self.scale[0] * peak + self.scale[1])[:, None], e
+
+
+def localization_loss(out, batch):
+    """1.5 BCE + 0.8 dice of the mask on its own grid, 0.15 BCE of the image logit where it is fair to judge it."""
+    mask, score, _ = out
+    mask = mask.float()
+    step = batch["mask"].shape[-1] // mask.shape[-1]
+    target = F.avg_pool2d(batch["mask"][:, None].float() / 255, step) if step > 1 else batch["mask"][:, None].float() / 255
+    bce = F.binary_cross_entropy_with_logits(mask, target, pos_weight=torch.tensor(2.0, device=mask.device))
+    p, forged = mask.sigmoid(), (target.sum((1, 2, 3)) > 1).float()
+    dice = 1 - (2 * (p * target).sum((1, 2, 3)) + 1) / ((p * p).sum((1, 2, 3)) + (target * target).sum((1, 2, 3)) + 1)
+    dice = (dice * forged).sum() / forged.sum().clamp(min=1)
+    image = F.binary_cross_entropy_with_logits(score[:, 0].float(), batch["label"], reduction="none")
+    image = (image * batch["judged"]).sum() / batch["judged"].sum().clamp(min=1)
+    return 1.5 * bce + 0.8 * dice + 0.15 * image, {"bce": bce.item(), "dice": dice.item(), "image": image.item()}

@@ -1,12 +1,14 @@
 """Localizers. Every network takes (pixels N x 3 x H x W 0..1, dct N x K x H/8 x W/8, qtable N x 64) and returns logits:
 mask N x 1 x h x w, score N x 1, evidence N x 1 x h' x w' (what the score was pooled from). `Serving` turns them into probabilities."""
+import copy
+
 import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
 from data import DCT8, ZIGZAG
-from layers import Heads, Residual, Trunk, conv
+from layers import Heads, Residual, Trunk, conv, localization_loss
 from upernet import UperNetBayar
 
 
@@ -112,8 +114,14 @@ class CopyMoveNet(nn.Module):
         rows = 8 if n == 1 or torch.onnx.is_in_onnx_export() else 1
         keys, zero, best, at = d.transpose(1, 2), 0 * d[:1, :1, :1].view(1, 1, 1, 1), [], []
         for y in range(0, g, rows):
-            near = (4 * self.close[y:y + rows].view(rows, 1, g, 1) + zero) * self.close.view(1, g, 1, g)
-            corr = d[:, y * g:(y + rows) * g] @ keys - near.view(1, rows * g, g * g)
+            corr = d[:, y * g:(y + rows) * g] @ keys
+            if torch.onnx.is_in_onnx_export():
+                near = (4 * self.close[y:y + rows].view(rows, 1, g, 1) + zero) * self.close.view(1, g, 1, g)
+                corr = corr - near.view(1, rows * g, g * g)
+            else:  # the same in place, and only where the neighbourhood can be
+                lo, hi = max(0, y - self.NEAR), min(g, y + rows + self.NEAR)
+                near = 4 * self.close[y:y + rows, lo:hi].reshape(rows, 1, -1, 1) * self.close.view(1, g, 1, g)
+                corr[:, :, lo * g:hi * g].sub_(near.view(1, rows * g, -1))
             top, where = corr.max(2)
             best.append(top), at.append(where)
         return torch.cat(best, 1), torch.cat(at, 1)
@@ -208,21 +216,44 @@ class FusedNet(nn.Module):
         """Where the tensors of a separately trained branch belong: jpeg runs have `jpeg.` and `heads.`, copy-move runs are whole."""
         return "jpeg_" + key if key.startswith("heads.") else key
 
-    def forward(self, pixels, dct, qtable):
+    def prepare(self):
+        """Adds the frozen copy-move branch's view of a sample to it: work for the loader's processes."""
+        branch = copy.deepcopy(self.copymove).cpu().eval()
+
+        def add(item):
+            with torch.no_grad():
+                item["copy"] = self.seen_by(branch, torch.from_numpy(np.ascontiguousarray(item["pixels"])).permute(2, 0, 1)[None].float() / 255)[0].half().numpy()
+            return item
+        return add
+
+    @staticmethod
+    def seen_by(branch, pixels):
+        mask, _, _ = branch(pixels)
+        return torch.cat([branch.features.float(), mask.float()], 1)
+
+    def forward(self, pixels, dct, qtable, seen=None):
         has = (qtable.amax(1) > 0).float().view(-1, 1, 1, 1)
         with torch.autocast(pixels.device.type, enabled=False):
             dct, qtable = self.own(pixels, dct, qtable)
         f = self.jpeg(dct, qtable)
-        own_mask, _, _ = self.jpeg_heads(f)
+        own = self.jpeg_heads(f)
         size = f.shape[2:]
-        copy_mask, _, _ = self.copymove(pixels)
-        spread = F.interpolate(torch.cat([self.copymove.features.float(), copy_mask.float()], 1), size=size, mode="bilinear", align_corners=False)
+        seen = self.seen_by(self.copymove, pixels) if seen is None else seen.float()
+        seen = F.interpolate(seen, size=size, mode="bilinear", align_corners=False)
         coarse = (qtable.mean(1).log() / 4).view(-1, 1, 1, 1)
         facts = torch.cat([has, coarse], 1).expand(-1, -1, *size)
-        x = torch.cat([f.float(), spread, self.noise(pixels).float(), own_mask, facts], 1)
+        x = torch.cat([f.float(), seen, self.noise(pixels).float(), own[0], facts], 1)
         x = self.mix(F.relu(self.join(x.contiguous(memory_format=torch.channels_last))))
         mask, score, evidence = self.heads(x)
-        return mask + self.keep * own_mask, score, evidence
+        if self.training:
+            self.beside = own
+        return mask + self.keep * own[0], score, evidence
+
+    def loss(self, out, batch):
+        """The joint mask's loss, and the coefficient branch's own beside it so that it stays a localizer by itself."""
+        loss, parts = localization_loss(out, batch)
+        beside, own = localization_loss(self.beside, batch)
+        return loss + 0.4 * beside, {**parts, "own_dice": own["dice"]}
 
 
 ARCHITECTURES = {"upernet-bayar": UperNetBayar, "jpeg": JpegNet, "copymove": CopyMoveNet, "fused": FusedNet}

@@ -11,40 +11,29 @@ import time
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from forgeries import Forger, stream
+from layers import localization_loss
 from model import build
 
 
 class Samples(torch.utils.data.IterableDataset):
-    def __init__(self, forger, seed, draw):
-        self.forger, self.seed, self.draw = forger, seed, draw
+    """A stream per worker. `prepare` (a frozen branch) runs here too, beside the training process instead of inside it."""
+
+    def __init__(self, forger, seed, draw, prepare=None):
+        self.forger, self.seed, self.draw, self.prepare = forger, seed, draw, prepare
 
     def __iter__(self):
         info = torch.utils.data.get_worker_info()
-        return stream(self.forger, [self.seed, info.id if info else 0], self.draw)
-
-
-def localization_loss(out, batch):
-    """1.5 BCE + 0.8 dice of the mask on its own grid, 0.15 BCE of the image logit where it is fair to judge it."""
-    mask, score, _ = out
-    mask = mask.float()
-    step = batch["mask"].shape[-1] // mask.shape[-1]
-    target = F.avg_pool2d(batch["mask"][:, None].float() / 255, step) if step > 1 else batch["mask"][:, None].float() / 255
-    bce = F.binary_cross_entropy_with_logits(mask, target, pos_weight=torch.tensor(2.0, device=mask.device))
-    p, forged = mask.sigmoid(), (target.sum((1, 2, 3)) > 1).float()
-    dice = 1 - (2 * (p * target).sum((1, 2, 3)) + 1) / ((p * p).sum((1, 2, 3)) + (target * target).sum((1, 2, 3)) + 1)
-    dice = (dice * forged).sum() / forged.sum().clamp(min=1)
-    image = F.binary_cross_entropy_with_logits(score[:, 0].float(), batch["label"], reduction="none")
-    image = (image * batch["judged"]).sum() / batch["judged"].sum().clamp(min=1)
-    return 1.5 * bce + 0.8 * dice + 0.15 * image, {"bce": bce.item(), "dice": dice.item(), "image": image.item()}
+        for item in stream(self.forger, [self.seed, info.id if info else 0], self.draw):
+            yield item if self.prepare is None else self.prepare(item)
 
 
 def to_network(batch, device):
     batch = {k: v.to(device, non_blocking=True) for k, v in batch.items()}
     pixels = batch["pixels"].permute(0, 3, 1, 2).float().div(255) if "pixels" in batch else None
-    return batch, (pixels, batch["dct"], batch["qtable"])
+    inputs = (pixels, batch["dct"], batch["qtable"])
+    return batch, inputs + (batch["copy"],) if "copy" in batch else inputs
 
 
 def save(path, **state):
@@ -101,7 +90,8 @@ def main():
         print(f"resumed at step {step}, {spent / 60:.1f} min", flush=True)
 
     forger = Forger(args.data, tuple(args.size), pixels=net.uses_pixels, mix=args.mix)
-    loader = iter(torch.utils.data.DataLoader(Samples(forger, args.seed + step, getattr(net, "draw", "sample")), batch_size=args.batch, num_workers=args.workers, prefetch_factor=4))
+    prepare = net.prepare() if hasattr(net, "prepare") and any("copymove".startswith(p) for p in frozen) else None
+    loader = iter(torch.utils.data.DataLoader(Samples(forger, args.seed + step, getattr(net, "draw", "sample"), prepare), batch_size=args.batch, num_workers=args.workers, prefetch_factor=4))
     scaler = torch.cuda.amp.GradScaler(enabled=device == "cuda" and args.bf16)
     log, begun, noted, saved, recent = open(os.path.join(args.out, "log.jsonl"), "a"), time.time(), time.time(), time.time(), []
     before = spent
