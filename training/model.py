@@ -8,7 +8,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from data import DCT8, ZIGZAG
-from layers import Heads, Residual, Trunk, conv, localization_loss
+from layers import Heads, Residual, Trunk, conv
 from upernet import UperNetBayar
 
 
@@ -172,42 +172,18 @@ class CopyMoveNet(nn.Module):
         return 1.5 * bce + 0.4 * dice + 0.1 * image + 0.2 * nce, {"bce": bce.item(), "dice": dice.item(), "image": image.item(), "nce": nce.item()}
 
 
-class NoiseStem(nn.Module):
-    """Fixed high-pass residuals of luminance and two colour differences, brought to 1/8 resolution: grain, resampling, soft seams."""
-
-    def __init__(self, c=32):
-        super().__init__()
-        f = torch.zeros(6, 1, 5, 5)
-        f[0, 0, 2, 1:4] = torch.tensor([1.0, -2, 1]) / 2
-        f[1, 0, 1:4, 2] = torch.tensor([1.0, -2, 1]) / 2
-        f[2, 0, 1:4, 1:4] = torch.tensor([[-1.0, 2, -1], [2, -4, 2], [-1, 2, -1]]) / 4
-        f[3, 0] = torch.tensor([[-1.0, 2, -2, 2, -1], [2, -6, 8, -6, 2], [-2, 8, -12, 8, -2], [2, -6, 8, -6, 2], [-1, 2, -2, 2, -1]]) / 12
-        f[4, 0, 2, 1:5] = torch.tensor([1.0, -3, 3, -1]) / 3
-        f[5, 0, 1:5, 2] = torch.tensor([1.0, -3, 3, -1]) / 3
-        self.register_buffer("high_pass", f)
-        self.register_buffer("opponent", torch.tensor([[0.299, 0.587, 0.114], [0.5, -0.419, -0.081], [-0.169, -0.331, 0.5]]).view(3, 3, 1, 1) * 255)
-        self.net = nn.Sequential(conv(18, 16, s=2), nn.ReLU(), conv(16, 32, s=2), nn.ReLU(), conv(32, c, s=2), nn.ReLU())
-
-    def forward(self, pixels):
-        n, _, h, w = pixels.shape
-        with torch.autocast(pixels.device.type, enabled=False):
-            x = F.conv2d(pixels, self.opponent)
-            r = torch.cat([F.conv2d(x[:, i:i + 1], self.high_pass, padding=2) for i in range(3)], 1).clamp(-6, 6) / 3
-        return self.net(r.contiguous(memory_format=torch.channels_last))
-
-
 class FusedNet(nn.Module):
-    """What is served: coefficients (64 channels at 1/8), copy-move (32) and noise (32), read together with a flag that says whether the
-    coefficients are the file's own and how coarse its table is. The coefficient branch's own mask stays in as a shortcut."""
+    """What is served: coefficients (64 channels at 1/8) and copy-move (32), read together with a flag that says whether the coefficients are
+    the file's own and how coarse its table is. The coefficient branch's own mask stays in as a shortcut. Both branches are trained before and
+    stay frozen, so what they see of a sample is computed once, in the loader (`prepare`), and can be trained on many times (--cache)."""
     uses_pixels = True
 
-    def __init__(self, width=64):
+    def __init__(self, width=64, head=48):
         super().__init__()
-        self.own, self.jpeg, self.jpeg_heads = PixelCoefficients(), JpegTrunk(width), Heads(width)
-        self.copymove, self.noise = CopyMoveNet(), NoiseStem()
-        self.join = conv(width + 32 + 32 + 2 + 2, width, 1)
-        self.mix = nn.Sequential(Residual(width, 1), Residual(width, 2), Residual(width, 4))
-        self.heads = Heads(width)
+        self.own, self.jpeg, self.jpeg_heads, self.copymove = PixelCoefficients(), JpegTrunk(width), Heads(width), CopyMoveNet()
+        self.join = conv(width + 1 + 33 + 2, head, 1)
+        self.mix = nn.Sequential(Residual(head, 1), Residual(head, 2))
+        self.heads = Heads(head)
         self.keep = nn.Parameter(torch.tensor(0.7))
         nn.init.constant_(self.heads.mask[-1].bias, 0.0)
 
@@ -216,44 +192,33 @@ class FusedNet(nn.Module):
         """Where the tensors of a separately trained branch belong: jpeg runs have `jpeg.` and `heads.`, copy-move runs are whole."""
         return "jpeg_" + key if key.startswith("heads.") else key
 
+    def known(self, pixels, dct, qtable):
+        """All that the frozen branches say: N x (own mask, features, copy-move, facts) x H/8 x W/8."""
+        has = (qtable.amax(1) > 0).float().view(-1, 1, 1, 1)
+        dct, qtable = self.own(pixels, dct, qtable)
+        f = self.jpeg(dct, qtable)
+        own, _, _ = self.jpeg_heads(f)
+        copied, _, _ = self.copymove(pixels)
+        seen = F.interpolate(torch.cat([copied, self.copymove.features], 1), size=f.shape[2:], mode="bilinear", align_corners=False)
+        coarse = (qtable.mean(1).log() / 4).view(-1, 1, 1, 1)
+        return torch.cat([own, f, seen, torch.cat([has, coarse], 1).expand(-1, -1, *f.shape[2:])], 1)
+
     def prepare(self):
-        """Adds the frozen copy-move branch's view of a sample to it: work for the loader's processes."""
-        branch = copy.deepcopy(self.copymove).cpu().eval()
+        """Replaces a sample's inputs by what the frozen branches see in them: work for the loader's processes."""
+        frozen = copy.deepcopy(self).cpu().eval()
 
         def add(item):
             with torch.no_grad():
-                item["copy"] = self.seen_by(branch, torch.from_numpy(np.ascontiguousarray(item["pixels"])).permute(2, 0, 1)[None].float() / 255)[0].half().numpy()
+                pixels = torch.from_numpy(item.pop("pixels")).permute(2, 0, 1)[None].float() / 255
+                item["known"] = frozen.known(pixels, torch.from_numpy(item.pop("dct"))[None], torch.from_numpy(item.pop("qtable"))[None])[0].half().numpy()
             return item
         return add
 
-    @staticmethod
-    def seen_by(branch, pixels):
-        mask, _, _ = branch(pixels)
-        return torch.cat([branch.features.float(), mask.float()], 1)
-
-    def forward(self, pixels, dct, qtable, seen=None):
-        has = (qtable.amax(1) > 0).float().view(-1, 1, 1, 1)
-        with torch.autocast(pixels.device.type, enabled=False):
-            dct, qtable = self.own(pixels, dct, qtable)
-        f = self.jpeg(dct, qtable)
-        own = self.jpeg_heads(f)
-        size = f.shape[2:]
-        seen = self.seen_by(self.copymove, pixels) if seen is None else seen.float()
-        seen = F.interpolate(seen, size=size, mode="bilinear", align_corners=False)
-        coarse = (qtable.mean(1).log() / 4).view(-1, 1, 1, 1)
-        facts = torch.cat([has, coarse], 1).expand(-1, -1, *size)
-        x = torch.cat([f.float(), seen, self.noise(pixels).float(), own[0], facts], 1)
-        x = self.mix(F.relu(self.join(x.contiguous(memory_format=torch.channels_last))))
+    def forward(self, pixels=None, dct=None, qtable=None, known=None):
+        known = self.known(pixels, dct, qtable) if known is None else known.float()
+        x = self.mix(F.relu(self.join(known.contiguous(memory_format=torch.channels_last))))
         mask, score, evidence = self.heads(x)
-        if self.training:
-            self.beside = own
-        return mask + self.keep * own[0], score, evidence
-
-    def loss(self, out, batch):
-        """The joint mask's loss, and the coefficient branch's own beside it so that it stays a localizer by itself."""
-        loss, parts = localization_loss(out, batch)
-        beside, own = localization_loss(self.beside, batch)
-        return loss + 0.4 * beside, {**parts, "own_dice": own["dice"]}
+        return mask + self.keep * known[:, :1], score, evidence
 
 
 ARCHITECTURES = {"upernet-bayar": UperNetBayar, "jpeg": JpegNet, "copymove": CopyMoveNet, "fused": FusedNet}

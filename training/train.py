@@ -31,9 +31,26 @@ class Samples(torch.utils.data.IterableDataset):
 
 def to_network(batch, device):
     batch = {k: v.to(device, non_blocking=True) for k, v in batch.items()}
+    if "known" in batch:
+        return batch, {"known": batch["known"]}
     pixels = batch["pixels"].permute(0, 3, 1, 2).float().div(255) if "pixels" in batch else None
-    inputs = (pixels, batch["dct"], batch["qtable"])
-    return batch, inputs + (batch["copy"],) if "copy" in batch else inputs
+    return batch, {"pixels": pixels, "dct": batch["dct"], "qtable": batch["qtable"]}
+
+
+def again(loader, keep, seed):
+    """The first `keep` batches as they come, then the same ones over and over, their samples shuffled anew each time round."""
+    held, rng = [], torch.Generator().manual_seed(seed)
+    for batch in loader:
+        held.append(batch)
+        yield batch
+        if len(held) == keep:
+            break
+    del loader
+    size, held = held[0]["label"].shape[0], {k: torch.cat([b[k] for b in held]) for k in held[0]}
+    while True:
+        order = torch.randperm(keep * size, generator=rng)
+        for i in range(0, keep * size, size):
+            yield {k: v[order[i:i + size]] for k, v in held.items()}
 
 
 def save(path, **state):
@@ -58,6 +75,7 @@ def main():
     a.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", "1")))
     a.add_argument("--workers", type=int, default=1)
     a.add_argument("--bf16", action="store_true", help="autocast: twice as fast on a CPU with AVX-512 BF16; stems and heads stay in float32")
+    a.add_argument("--cache", type=int, default=0, help="draw this many samples, then go on with them: for a head on frozen branches")
     a.add_argument("--seed", type=int, default=1)
     a.add_argument("--plot", action="store_true", help="draw curves.png from log.jsonl and leave")
     args = a.parse_args()
@@ -90,8 +108,9 @@ def main():
         print(f"resumed at step {step}, {spent / 60:.1f} min", flush=True)
 
     forger = Forger(args.data, tuple(args.size), pixels=net.uses_pixels, mix=args.mix)
-    prepare = net.prepare() if hasattr(net, "prepare") and any("copymove".startswith(p) for p in frozen) else None
+    prepare = net.prepare() if hasattr(net, "prepare") and frozen else None
     loader = iter(torch.utils.data.DataLoader(Samples(forger, args.seed + step, getattr(net, "draw", "sample"), prepare), batch_size=args.batch, num_workers=args.workers, prefetch_factor=4))
+    loader = again(loader, args.cache // args.batch, args.seed) if args.cache else loader
     scaler = torch.cuda.amp.GradScaler(enabled=device == "cuda" and args.bf16)
     log, begun, noted, saved, recent = open(os.path.join(args.out, "log.jsonl"), "a"), time.time(), time.time(), time.time(), []
     before = spent
@@ -105,7 +124,7 @@ def main():
             if frozen and name.startswith(frozen):
                 m.eval()
         with torch.autocast(device, torch.bfloat16 if device == "cpu" else torch.float16, enabled=args.bf16):
-            out = net(*inputs)
+            out = net(**inputs)
         loss, parts = (net.loss if hasattr(net, "loss") else localization_loss)(out, batch)
         opt.zero_grad(set_to_none=True)
         scaler.scale(loss).backward()
