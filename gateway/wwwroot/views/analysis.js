@@ -108,7 +108,7 @@ function controls(doc, viewer, signal) {
 
 function verdict(doc) {
   const bar = h('div');
-  bar.style.width = percent(doc.score);
+  bar.style.width = `${doc.score * 100}%`;
   return h('div', { class: `card verdict ${doc.verdict}` },
     h('h1', { text: words[doc.verdict] }),
     h('div', { class: 'meter', role: 'img', 'aria-label': `Probability of manipulation ${percent(doc.score)}` }, bar),

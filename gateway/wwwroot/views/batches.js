@@ -1,17 +1,23 @@
-import { h, notify, when } from '../dom.js';
+import { h, notify, percent, when, words } from '../dom.js';
 import { call, json } from '../api.js';
-import { row } from './history.js';
 
 export async function batches(signal) {
   const page = await json('/v1/batches', { signal });
-  const items = page.items ?? page.data ?? [];
+  const { items } = page;
   return h('div', {}, h('h1', { text: 'Batches' }), h('p', { class: 'soft' }, 'Drop several pictures at once on ', h('a', { href: '#/', text: 'Analyse' }), ' to make one.'),
     items.length === 0 ? h('p', { class: 'soft', text: 'Nothing yet.' }) : h('div', { class: 'card scroll' }, h('table', {},
       h('thead', {}, h('tr', {}, ['Batch', 'Received', 'Done', 'Total'].map((text) => h('th', { text })))),
       h('tbody', {}, items.map((b) => h('tr', {}, h('td', {}, h('a', { href: `#/b/${b.id}`, text: b.id })), h('td', { text: when(b.created_at) }), h('td', { text: done(b) }), h('td', { text: b.counts.total })))))));
 }
 
-const done = (b) => b.counts ? (b.counts.succeeded ?? 0) + (b.counts.failed ?? 0) + (b.counts.canceled ?? 0) + (b.counts.rejected ?? 0) : '–';
+const done = (b) => (b.counts.succeeded ?? 0) + (b.counts.failed ?? 0) + (b.counts.canceled ?? 0) + (b.counts.rejected ?? 0);
+
+function item({ analysis_id: id, filename, url, status, verdict, score, error }) {
+  const name = filename ?? url ?? id;
+  return h('tr', {}, h('td', {}, id ? h('a', { href: `#/a/${id}`, text: name }) : name),
+    h('td', {}, h('span', { class: `pill ${error ? 'error' : verdict ?? status}`, text: verdict ? words[verdict] : status }), error && h('div', { class: 'small soft', text: error.detail })),
+    h('td', { text: percent(score) }));
+}
 
 export async function batch(id, signal) {
   const page = h('div');
@@ -25,10 +31,8 @@ export async function batch(id, signal) {
         h('button', { type: 'button', text: 'Results as CSV', onclick: async () => {
           try { h('a', { href: URL.createObjectURL(await (await call(`/v1/batches/${id}/results.csv`)).blob()), download: `${id}.csv` }).click(); } catch (error) { notify(error.message); }
         } })),
-      h('div', { class: 'card scroll' }, h('table', {}, h('thead', {}, h('tr', {}, ['', 'File', 'Verdict', 'Score', 'Received'].map((text) => h('th', { text })))),
-        h('tbody', {}, (doc.items ?? []).map((item) => item.analysis || item.image ? row(item.analysis ?? item, signal)
-          : item.analysis_id ? h('tr', {}, h('td'), h('td', {}, h('a', { href: `#/a/${item.analysis_id}`, text: item.filename ?? item.analysis_id })), h('td', { text: item.verdict ?? item.status ?? '' }), h('td'), h('td'))
-            : h('tr', {}, h('td'), h('td', { text: item.filename ?? item.url ?? '–' }), h('td', {}, h('span', { class: 'pill error', text: 'refused' }), h('div', { class: 'small soft', text: item.error?.detail ?? item.detail ?? '' })), h('td'), h('td')))))));
+      h('div', { class: 'card scroll' }, h('table', {}, h('thead', {}, h('tr', {}, ['File', 'Verdict', 'Score'].map((text) => h('th', { text })))),
+        h('tbody', {}, doc.items.map(item)))));
     return finished >= doc.counts.total;
   }
   const over = await refresh();

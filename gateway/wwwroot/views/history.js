@@ -16,7 +16,7 @@ export async function history(signal) {
     if (verdict.value) query.set('verdict', verdict.value);
     if (cursor) query.set('cursor', cursor);
     const page = await json(`/v1/analyses?${query}`, { signal });
-    const items = page.items ?? page.data ?? [];
+    const items = page.items;
     body.append(...items.map((doc) => row(doc, signal)));
     cursor = page.next_cursor;
     more.hidden = !cursor;
