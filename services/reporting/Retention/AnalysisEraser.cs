@@ -1,9 +1,10 @@
 using Palimpsest.Hosting;
+using Palimpsest.Reporting.Webhooks;
 
 namespace Palimpsest.Reporting;
 
 /// <summary>Erases an analysis: the row says so first, then the blobs go. A crash between the two leaves blobs that the orphan sweep removes.</summary>
-internal sealed class AnalysisEraser(AnalysisUpdater updater, IBlobStore blobs, IPlatformCache cache, RenderedImages rendered)
+internal sealed class AnalysisEraser(AnalysisUpdater updater, IBlobStore blobs, IPlatformCache cache, RenderedImages rendered, DeliveryStore deliveries)
 {
     /// <summary>Applies <paramref name="event"/> (<see cref="AnalysisDeleted"/> or <see cref="AnalysisExpired"/>) and removes the bytes.</summary>
     public async Task EraseAsync(AnalysisRecord record, object @event, CancellationToken cancellationToken)
@@ -17,6 +18,12 @@ internal sealed class AnalysisEraser(AnalysisUpdater updater, IBlobStore blobs, 
         if (record.Request.CacheKey is { } key && await cache.GetAsync(key, cancellationToken) == record.Id)
         {
             await cache.RemoveAsync(key, cancellationToken);
+        }
+
+        if (@event is AnalysisDeleted)
+        {
+            // The client wants it gone: nothing more is sent about it, and the delivery log keeps no copy of its report.
+            await deliveries.EraseAsync(record.Id, cancellationToken);
         }
 
         rendered.Forget(record.Id);

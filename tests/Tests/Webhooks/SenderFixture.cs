@@ -9,7 +9,7 @@ using Palimpsest.Reporting.Webhooks;
 
 namespace Palimpsest.Tests.Webhooks;
 
-/// <summary>The sender over a real SQLite file and a clock that only moves when told.</summary>
+/// <summary>The sender over a real SQLite file (or PostgreSQL) and a clock that only moves when told.</summary>
 internal sealed class SenderFixture : IAsyncDisposable
 {
     public const string Tenant = "tenant-a";
@@ -21,11 +21,11 @@ internal sealed class SenderFixture : IAsyncDisposable
     private readonly OutboxStore outbox;
     private int count;
 
-    private SenderFixture(string? allowed)
+    private SenderFixture(string? allowed, Uri? postgres)
     {
         var settings = new PlatformSettings
         {
-            ServiceName = "test", DataDirectory = folder, ModelsDirectory = folder, AllowedNetworks = allowed is null ? [] : [IPNetwork.Parse(allowed)],
+            ServiceName = "test", DataDirectory = folder, ModelsDirectory = folder, Postgres = postgres, AllowedNetworks = allowed is null ? [] : [IPNetwork.Parse(allowed)],
         };
         Database = new PlatformDatabase(settings);
         http = new GuardedHttp(settings, Time);
@@ -50,9 +50,9 @@ internal sealed class SenderFixture : IAsyncDisposable
 
     public string Secret { get; } = WebhookSignature.CreateSecret();
 
-    public static async Task<SenderFixture> CreateAsync(string? allowed = "127.0.0.0/8")
+    public static async Task<SenderFixture> CreateAsync(string? allowed = "127.0.0.0/8", Uri? postgres = null)
     {
-        var fixture = new SenderFixture(allowed);
+        var fixture = new SenderFixture(allowed, postgres);
         await new SchemaMigrator(fixture.Database, fixture.Time, NullLogger<SchemaMigrator>.Instance).StartAsync(default);
         await fixture.Database.ExecuteAsync("INSERT INTO tenants (id, webhook_secret, created_at) VALUES (@Tenant, @Secret, 0)", new { Tenant, fixture.Secret }, default);
         return fixture;
