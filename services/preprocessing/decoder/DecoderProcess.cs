@@ -69,9 +69,9 @@ internal static partial class DecoderProcess
         {
             return new DecoderReply { Refusal = e.Refusal };
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
-            return new DecoderReply { Failure = e.Message }; // the disk's fault, not the picture's
+            return new DecoderReply { Failure = e.Message }; // the disk's or our own blob's fault, not the picture's
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Threading.Channels;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -123,7 +124,9 @@ public sealed partial class DecoderPool : IHostedService, IAsyncDisposable
             spent = true;
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, stopping.Token);
             limit.CancelAfter(options.Timeout);
+            long started = Stopwatch.GetTimestamp();
             var reply = await child.AskAsync(request, limit.Token);
+            DecoderMetrics.Answered(request, Stopwatch.GetElapsedTime(started));
             spent = false;
             return reply;
         }
