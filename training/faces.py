@@ -399,7 +399,7 @@ class Faces:
             q = np.random.default_rng(seed if r.random() < 0.7 else r.integers(2 ** 32))
             image, m = view(fate(image, q), m, face, q)
             out.append((image, m, label))
-        if r.random() < 0.6:
+        if r.random() < 0.45:
             face = self.fake[r.integers(len(self.fake))]
             face = scaled(face, np.exp(r.uniform(np.log(110), np.log(200))) if r.random() < 0.5 else 1e9, r)
             image, _ = view(fate(face["image"], r), np.zeros(face["image"].shape[:2], np.float32), face, r)
