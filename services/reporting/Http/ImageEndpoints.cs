@@ -25,7 +25,7 @@ internal static class ImageEndpoints
         headers.XContentTypeOptions = "nosniff";
         headers.ContentSecurityPolicy = "default-src 'none'; sandbox";
         headers.ContentDisposition = $"inline; filename=\"{name}\"";
-        headers.CacheControl = "private, max-age=300";
+        headers.CacheControl = "private, no-store";
         return Results.Bytes(bytes, type);
     }
 
