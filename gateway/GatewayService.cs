@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Mvc;
 using Palimpsest.Hosting;
 
 namespace Palimpsest.Gateway;
@@ -35,7 +36,7 @@ public static class GatewayService
         platform.Host.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            // Endpoints that take images raise it for themselves.
+            // The endpoints that take images count bytes themselves.
             kestrel.Limits.MaxRequestBodySize = 1 << 20;
         });
     }
@@ -47,8 +48,10 @@ public static class GatewayService
         app.UseConsole();
         app.UseMiddleware<KeyAuthentication>();
         app.UseMiddleware<LimitsMiddleware>();
-        app.MapPost("/v1/analyses", (HttpContext context, AnalysesEndpoint endpoint) => endpoint.PostAsync(context));
-        app.MapPost("/v1/batches", (HttpContext context, BatchesEndpoint endpoint) => endpoint.PostAsync(context));
+        // A refusal that leaves the body unread reaches the client only if the server goes on taking it for a moment, which it does not beyond its own limit.
+        var unlimited = new DisableRequestSizeLimitAttribute();
+        app.MapPost("/v1/analyses", (HttpContext context, AnalysesEndpoint endpoint) => endpoint.PostAsync(context)).WithName("submitAnalysis").WithMetadata(unlimited);
+        app.MapPost("/v1/batches", (HttpContext context, BatchesEndpoint endpoint) => endpoint.PostAsync(context)).WithName("submitBatch").WithMetadata(unlimited);
         app.MapDocs();
         if (!app.Services.GetRequiredService<PlatformSettings>().Embedded)
         {

@@ -114,7 +114,7 @@ internal sealed class BatchReader(UploadReceiver receiver, UrlFetcher fetcher, I
         var items = new List<BatchItem>();
         try
         {
-            await foreach (var part in MultipartBody.PartsAsync(request, type, cancellationToken))
+            await foreach (var part in MultipartBody.PartsAsync(request, type, options.Value.MaxBatchItems, cancellationToken))
             {
                 if (part.Name is not ("image" or "image[]"))
                 {

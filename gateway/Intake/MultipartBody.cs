@@ -20,6 +20,9 @@ internal static class MultipartBody
 
     private const int BoundaryLength = 70;
 
+    // Options, and as many again as somebody may get wrong.
+    private const int FieldParts = 32;
+
     /// <summary>Raises (or lowers) the server's own body limit for this request.</summary>
     public static void Allow(HttpRequest request, long bytes)
     {
@@ -29,8 +32,12 @@ internal static class MultipartBody
         }
     }
 
-    /// <exception cref="ApiException">400: not well formed.</exception>
-    public static async IAsyncEnumerable<FormPart> PartsAsync(HttpRequest request, MediaTypeHeaderValue type, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <param name="request">The request.</param>
+    /// <param name="type">Its content type, with the boundary.</param>
+    /// <param name="images">Images it may hold; one more is let through, so that the caller can refuse it by name.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="ApiException">400: not well formed, or of too many parts.</exception>
+    public static async IAsyncEnumerable<FormPart> PartsAsync(HttpRequest request, MediaTypeHeaderValue type, int images, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         string? boundary = HeaderUtilities.RemoveQuotes(type.Boundary).Value;
         if (boundary is not { Length: > 0 and <= BoundaryLength })
@@ -39,8 +46,13 @@ internal static class MultipartBody
         }
 
         var reader = new MultipartReader(boundary, request.Body, 1 << 15) { HeadersCountLimit = 16, HeadersLengthLimit = 16_384 };
-        while (await NextAsync(reader, cancellationToken) is { } section)
+        for (int count = 1; await NextAsync(reader, cancellationToken) is { } section; count++)
         {
+            if (count > images + 1 + FieldParts)
+            {
+                throw ApiException.Malformed("The form has too many parts.");
+            }
+
             if (!ContentDispositionHeaderValue.TryParse(section.ContentDisposition, out var disposition) || HeaderUtilities.RemoveQuotes(disposition.Name).Value is not { } name)
             {
                 throw ApiException.Malformed("Each part of the form needs 'Content-Disposition: form-data; name=…'.");

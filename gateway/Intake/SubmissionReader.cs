@@ -22,7 +22,6 @@ internal sealed class SubmissionReader(UploadReceiver receiver, IOptions<IntakeO
             throw UploadReceiver.TooLarge(options.Value.MaxImageBytes);
         }
 
-        MultipartBody.Allow(request, options.Value.MaxImageBytes + MultipartBody.Overhead);
         using var late = new CancellationTokenSource(TimeSpan.FromSeconds(options.Value.UploadSeconds), time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, late.Token);
         try
@@ -60,7 +59,7 @@ internal sealed class SubmissionReader(UploadReceiver receiver, IOptions<IntakeO
         string? filename = null;
         try
         {
-            await foreach (var part in MultipartBody.PartsAsync(request, type, cancellationToken))
+            await foreach (var part in MultipartBody.PartsAsync(request, type, 1, cancellationToken))
             {
                 if (part.Name != "image")
                 {

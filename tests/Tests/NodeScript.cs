@@ -17,7 +17,9 @@ internal static class NodeScript
         await Installing.WaitAsync();
         try
         {
-            if (!Directory.Exists(Path.Combine(folder, "node_modules", "standardwebhooks")))
+            // npm writes this file last; older than the lock means that packages were added since.
+            var (installed, locked) = (Path.Combine(folder, "node_modules", ".package-lock.json"), Path.Combine(folder, "package-lock.json"));
+            if (!File.Exists(installed) || File.GetLastWriteTimeUtc(installed) < File.GetLastWriteTimeUtc(locked))
             {
                 await StartAsync("npm", ["ci", "--no-audit", "--no-fund"], folder, "");
             }

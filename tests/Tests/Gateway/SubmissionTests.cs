@@ -136,6 +136,27 @@ public sealed class SubmissionTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData(null, 401, ErrorCodes.Unauthenticated)]
+    [InlineData("reader", 403, ErrorCodes.Forbidden)]
+    [InlineData("all", 413, ErrorCodes.ImageTooLarge)]
+    public async Task A_refusal_reaches_a_client_that_is_still_sending(string? scopes, int status, string code)
+    {
+        string? key = scopes is null ? null : scopes == "all" ? host.Key : (await host.Keys.CreateAsync("acme", "r", [Scopes.Read], null, default)).Key;
+        using var client = host.Connect(key);
+        // Far more than socket buffers hold.
+        using var response = await client.SendAsync(Api.Post(Api.Raw(Api.Jpeg(24 << 20))));
+        await response.ProblemAsync(status, code);
+    }
+
+    [Fact]
+    public async Task A_form_of_endless_fields_is_given_up()
+    {
+        using var response = await host.Client.SendAsync(Api.Post(Api.Form(Api.Jpeg(), [.. Enumerable.Range(0, 100).Select(i => ($"field{i}", "x"))])));
+        await response.ProblemAsync(400, ErrorCodes.MalformedRequest);
+        host.StoredFiles().ShouldBeEmpty();
+    }
+
+    [Theory]
     [InlineData("detectors", "all")]
     [InlineData("face_crop", "yes")]
     [InlineData("retention", "forever")]
