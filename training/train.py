@@ -89,8 +89,9 @@ def main():
     net = build(args.arch, **args.options).to(device, memory_format=torch.channels_last)
     for source in args.init:
         path, _, prefix = source.partition("@")
-        rename = getattr(net, "rename", lambda key: key) if not prefix else lambda key: prefix + "." + key
-        mine, have = net.state_dict(), {rename(k): v for k, v in torch.load(path, map_location=device)["ema"].items()}
+        mine, state = net.state_dict(), torch.load(path, map_location=device)
+        rename = (lambda key: prefix + "." + key) if prefix else net.rename if hasattr(net, "rename") and state["arch"] != args.arch else lambda key: key
+        have = {rename(k): v for k, v in state["ema"].items()}
         fits = {k: v for k, v in have.items() if k in mine and mine[k].shape == v.shape}
         net.load_state_dict({**mine, **fits})
         print(f"init: {len(fits)} of {len(have)} tensors from {source}", flush=True)
