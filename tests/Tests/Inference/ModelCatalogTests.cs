@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.Configuration;
 using Palimpsest.Inference;
 
 namespace Palimpsest.Tests.Inference;
@@ -95,6 +96,16 @@ public sealed class ModelCatalogTests : IDisposable
         options.Choose["shallowfake"] = "nobody's";
         using var nobody = folder.Load(options: options);
         nobody.Unavailable.ShouldNotBeNull().ShouldContain("nobody's");
+    }
+
+    [Fact]
+    public void The_choice_can_be_configured()
+    {
+        var options = new InferenceOptions();
+        new ConfigurationBuilder().AddInMemoryCollection([new("Inference:Choose:shallowfake", "theirs"), new("Inference:MaxDelayMs", "1.5")]).Build()
+            .GetSection(InferenceRegistration.Section).Bind(options);
+        options.Choose["shallowfake"].ShouldBe("theirs");
+        options.MaxDelayMs.ShouldBe(1.5);
     }
 
     [Theory]

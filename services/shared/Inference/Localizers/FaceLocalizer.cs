@@ -27,7 +27,7 @@ internal sealed class FaceLocalizer(LocalizerNetwork network) : ILocalizer
         var size = network.Manifest.Size;
         var crops = faces.Select(face => Crop(face.Box, network.Manifest.Face!.Margin)).ToList();
         var answers = await Task.WhenAll(crops.Select(crop => network.RunAsync(new NetworkRequest(image, crop, size.Width, size.Height), cancellationToken)));
-        return new Detection
+        var found = new Detection
         {
             State = DetectorStates.Completed,
             Score = Odds.Mean(answers.Select(answer => answer.Score)),
@@ -35,6 +35,12 @@ internal sealed class FaceLocalizer(LocalizerNetwork network) : ILocalizer
             Map = Draw(answer => answer.Mask, relative: false),
             Activation = Draw(answer => answer.Activation, relative: true),
         };
+        foreach (var answer in answers)
+        {
+            answer.Return();
+        }
+
+        return found;
 
         ProbabilityMap? Draw(Func<NetworkAnswer, Plane?> plane, bool relative)
         {

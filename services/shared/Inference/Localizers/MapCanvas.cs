@@ -1,3 +1,4 @@
+using System.Buffers;
 using Palimpsest.Imaging;
 
 namespace Palimpsest.Inference;
@@ -17,8 +18,10 @@ internal sealed class MapCanvas
     public MapCanvas(int analysedWidth, int analysedHeight)
     {
         (width, height) = ((analysedWidth + Cell - 1) / Cell, (analysedHeight + Cell - 1) / Cell);
-        values = new float[width * height];
-        weights = new float[width * height];
+        values = ArrayPool<float>.Shared.Rent(width * height);
+        weights = ArrayPool<float>.Shared.Rent(width * height);
+        values.AsSpan(0, width * height).Clear();
+        weights.AsSpan(0, width * height).Clear();
     }
 
     /// <summary>Blends a plane that covers <paramref name="region"/>.</summary>
@@ -43,25 +46,26 @@ internal sealed class MapCanvas
         weights[at] = 1;
     });
 
-    /// <summary>The map; cells nothing was drawn on are 0.</summary>
+    /// <summary>The map; cells nothing was drawn on are 0. Ends the canvas: its memory goes back to the pool.</summary>
     /// <param name="relative">True for activation maps, which have no upper bound: values above 1 scale the map to its own maximum.</param>
     public ProbabilityMap ToMap(bool relative = false)
     {
         float top = 1;
-        for (int i = 0; i < values.Length; i++)
+        for (int i = 0; i < width * height; i++)
         {
             values[i] = weights[i] > 0 ? values[i] / weights[i] : 0;
-            weights[i] = 1;
             top = Math.Max(top, values[i]);
         }
 
-        var bytes = new byte[values.Length];
+        var bytes = new byte[width * height];
         float factor = 255 / (relative ? top : 1);
         for (int i = 0; i < bytes.Length; i++)
         {
             bytes[i] = (byte)Math.Clamp((values[i] * factor) + 0.5f, 0, 255);
         }
 
+        ArrayPool<float>.Shared.Return(values);
+        ArrayPool<float>.Shared.Return(weights);
         return new ProbabilityMap(width, height, bytes);
     }
 

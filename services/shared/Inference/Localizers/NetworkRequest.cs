@@ -21,4 +21,12 @@ internal sealed record NetworkRequest(PreparedImage Image, Region Source, int Wi
 /// <param name="Score">Probability 0..1.</param>
 /// <param name="Mask">Probabilities over the source region; null when the network gives none.</param>
 /// <param name="Activation">Class-activation map over the source region, not negative; null when the network gives none.</param>
-internal sealed record NetworkAnswer(double Score, Plane? Mask, Plane? Activation);
+internal sealed record NetworkAnswer(double Score, Plane? Mask, Plane? Activation)
+{
+    /// <summary>Gives the planes' memory back once they are drawn.</summary>
+    public void Return()
+    {
+        Mask?.Return();
+        Activation?.Return();
+    }
+}

@@ -51,7 +51,7 @@ internal sealed class OutputReader
     /// <summary>A network without a score: the mean of its mask's highest hundredth, at least 16 values.</summary>
     internal static double FromMask(Plane plane)
     {
-        float[] sorted = [.. plane.Values];
+        float[] sorted = plane.Span.ToArray();
         Array.Sort(sorted);
         int count = Math.Min(sorted.Length, Math.Max(16, sorted.Length / 100));
         return sorted.AsSpan(sorted.Length - count).ToArray().Average();
@@ -90,7 +90,8 @@ internal sealed class OutputReader
 
         int size = height * width;
         var own = outputs.Values(index).Slice(item * size * channels, size * channels);
-        var values = new float[size];
+        var plane = Plane.Rent(width, height);
+        var values = plane.Span;
         for (int i = 0; i < size; i++)
         {
             values[i] = output.Activation switch
@@ -101,7 +102,7 @@ internal sealed class OutputReader
             };
         }
 
-        return new Plane(width, height, values);
+        return plane;
     }
 
     private void Demand(Plane? plane)
@@ -111,7 +112,7 @@ internal sealed class OutputReader
             return;
         }
 
-        foreach (ref float value in plane.Values.AsSpan())
+        foreach (ref float value in plane.Span)
         {
             value = (float)Probability(value, "mask");
         }

@@ -19,13 +19,19 @@ internal sealed class WholeImageLocalizer(LocalizerNetwork network) : ILocalizer
         // WhenAll returns only after every tile has: the picture must stay mapped until then.
         var answers = await Task.WhenAll(requests.Select(request => network.RunAsync(request, cancellationToken)));
         int overlap = requests.Count > 1 ? network.Manifest.Tiling.Overlap : 0;
-        return new Detection
+        var found = new Detection
         {
             State = DetectorStates.Completed,
             Score = requests.Count == 1 ? answers[0].Score : Odds.Mean(answers.Select(answer => answer.Score)),
             Map = Draw(answer => answer.Mask, relative: false),
             Activation = Draw(answer => answer.Activation, relative: true),
         };
+        foreach (var answer in answers)
+        {
+            answer.Return();
+        }
+
+        return found;
 
         ProbabilityMap? Draw(Func<NetworkAnswer, Plane?> plane, bool relative)
         {

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 
 namespace Palimpsest.Inference;
@@ -13,5 +14,15 @@ internal readonly record struct Region(int X, int Y, int Width, int Height);
 /// <summary>One channel of a network's output for one item.</summary>
 /// <param name="Width">Columns.</param>
 /// <param name="Height">Rows.</param>
-/// <param name="Values">Row-major, Width·Height values.</param>
-internal sealed record Plane(int Width, int Height, float[] Values);
+/// <param name="Values">Row-major, at least Width·Height values.</param>
+internal sealed record Plane(int Width, int Height, float[] Values)
+{
+    /// <summary>The Width·Height values.</summary>
+    public Span<float> Span => Values.AsSpan(0, Width * Height);
+
+    /// <summary>A plane in pooled memory; a megapixel's planes would otherwise churn the large-object heap. What it holds is left over.</summary>
+    public static Plane Rent(int width, int height) => new(width, height, ArrayPool<float>.Shared.Rent(width * height));
+
+    /// <summary>Gives a rented plane's memory back; the plane must not be read afterwards.</summary>
+    public void Return() => ArrayPool<float>.Shared.Return(Values);
+}
