@@ -53,7 +53,7 @@ def main():
     torch.set_num_threads(1); cv2.setNumThreads(1)
     c = torch.load(a.ckpt, map_location="cpu")
     net = FaceNet(c["width"])
-    net.load_state_dict(c["mean"])
+    net.load_state_dict(c["mean"], strict=False)
     served = Served(net.eval()).eval()
     if a.check:
         return write_check(served, a.check)
@@ -70,7 +70,7 @@ def main():
     write_manifest(manifest, path, card, measured, a.version)
     with open(manifest) as f:
         m = json.load(f)
-    m["card"]["recipe"] = (f"python3 training/train_faces.py --width {c['width']}: {c['step']} steps in {c['spent'] / 60:.0f} minutes; averaged weights, "
+    m["card"]["recipe"] = (f"python3 training/train_faces.py --width {c['width']}: {c['step']} steps in {c['spent'] / 60:.0f} minutes; averaged weights" + (f"; head refitted by fit_score.py on {c['fitted']} views" if "fitted" in c else "") + f", "
                            f"{sum(q.numel() for q in net.parameters()):,} parameters. {a.note}").strip()
     with open(manifest, "w") as f:
         json.dump(m, f, indent=2, ensure_ascii=False); f.write("\n")

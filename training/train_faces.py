@@ -59,7 +59,8 @@ class Block(nn.Module):
 class FaceNet(nn.Module):
     """pixels N x 3 x 256 x 256 in 0..1 -> mask logits N x 1 x 64 x 64, image logit N x 1, class-activation map N x 1 x 16 x 16 (>= 0).
     A fixed local spectrum and a thin learned pixel branch meet at 1/4; the rest works at 1/4 to 1/16, where a CPU can afford it.
-    The detection head is linear on globally pooled features, so its map is exact: the logit is the mean of the signed map."""
+    The detection head is linear: the mean of a signed map (its positive part is the activation map, so that map is exact) plus a
+    linear term on statistics of the whole crop that fit_score.py adds after training."""
 
     def __init__(self, w=40):
         super().__init__()
@@ -75,9 +76,19 @@ class FaceNet(nn.Module):
         self.l4, self.l3, self.l2 = conv(4 * w, 2 * w, 1), conv(2 * w, 2 * w, 1), conv(w, w, 1)
         self.d3, self.d2 = conv(2 * w, w), conv(w, w)
         self.mask = nn.Conv2d(w, 1, 3, padding=1)
-        self.score = nn.Conv2d(4 * w, 1, 1)
+        self.score, self.pooled = nn.Conv2d(4 * w, 1, 1), nn.Linear(4 * w + 3 * 94 + 3, 1)
+        nn.init.zeros_(self.pooled.weight); nn.init.zeros_(self.pooled.bias)                  # fit_score.py fills it once the rest is trained
 
-    def forward(self, x):
+    @staticmethod
+    def statistics(f2, f3, spectrum, mask):
+        """What the crop is like as a whole, N x (4w + 285): means and spreads of features and spectra, centre against all, the mask's level."""
+        mean = lambda t: t.mean((2, 3))
+        spread = lambda t: (mean(t * t) - mean(t) ** 2).clamp(min=1e-6).sqrt()
+        s, m = spectrum[:, :94], mask.flatten(1)
+        return torch.cat([mean(f2), spread(f2), mean(f3), mean(s), spread(s), mean(s[:, :, 16:48, 16:48]) - mean(s),
+                          m.mean(1, keepdim=True), m.topk(205, 1).values.mean(1, keepdim=True), spread(mask)], 1)
+
+    def forward(self, x, features=False):
         with torch.autocast(x.device.type, enabled=False):
             spectrum = self.spectrum(x.float())
         f2 = self.s2(F.relu(self.enter(spectrum) + self.common(spectrum.mean((2, 3), keepdim=True)) + self.pixels((x - 0.45) * 4)))
@@ -88,8 +99,13 @@ class FaceNet(nn.Module):
         up = lambda t: F.interpolate(t, scale_factor=2, mode="nearest")
         y = F.relu(self.d3(up(self.l4(f4)) + self.l3(f3)))
         y = F.relu(self.d2(up(y) + self.l2(f2)))
-        signed = self.score(f4).float()
-        return self.mask(y).float(), signed.mean((2, 3)), F.relu(signed)
+        mask, signed = self.mask(y).float(), self.score(f4).float()
+        if self.training:
+            return mask, signed.mean((2, 3)), F.relu(signed)
+        statistics = self.statistics(f2, f3, spectrum, mask)
+        if features:
+            return torch.cat([f4.mean((2, 3)), statistics], 1)
+        return mask, signed.mean((2, 3)) + self.pooled(statistics), F.relu(signed)
 
 
 def losses(mask, logit, truth, label):
@@ -222,7 +238,7 @@ def main():
     path, step, spent = os.path.join(a.out, "last.pt"), 0, 0.0
     if os.path.exists(path):
         c = torch.load(path, map_location=a.device)
-        net.load_state_dict(c["net"]); mean.load_state_dict(c["mean"]); [o.load_state_dict(v) for o, v in zip(optimizers, c["opt"])]; step, spent = c["step"], c["spent"]
+        net.load_state_dict(c["net"], strict=False); mean.load_state_dict(c["mean"], strict=False); [o.load_state_dict(v) for o, v in zip(optimizers, c["opt"])]; step, spent = c["step"], c["spent"]
     elif a.init:
         net.load_state_dict(torch.load(a.init, map_location=a.device)["net"], strict=False); mean.load_state_dict(net.state_dict())
     val = faces_.load(a.data, "val", a.blazeface)
