@@ -25,16 +25,16 @@ internal sealed class Analysis(Calibration calibration, ReportingOptions options
 
         return @event switch
         {
-            ImagePreprocessed e => Known(record, e) is { } findings ? Advance(record, findings, now) : null,
-            AnalysisRouted e => Known(record, e) is { } findings ? Advance(record, findings, now) : null,
-            ManipulationLocalized e => Known(record, e) is { } findings ? Advance(record, findings, now) : null,
+            ImagePreprocessed e => Join.With(record.Findings, e) is { } findings ? Advance(record, findings, now) : null,
+            AnalysisRouted e => Join.With(record.Findings, e) is { } findings ? Advance(record, findings, now) : null,
+            ManipulationLocalized e => Join.With(record.Findings, e, calibration) is { } findings ? Advance(record, findings, now) : null,
             ImageRejected e => Done(Fail(record, e.Code, e.Detail, now)),
             StepFailed e => Failed(record, e, now),
             StepOverdue { Version: { } seen } when seen != record.Version => null,
             StepAbandoned { Version: { } seen } when seen != record.Version => null,
             StepOverdue e => Resend(record, e.Counted, now),
             StepAbandoned e => Abandon(record, e, now),
-            MapLost e => Advance(record, WithDetector(record.Findings, Lost(record, e)), now),
+            MapLost e => Advance(record, Join.With(record.Findings, e), now),
             _ => throw new ArgumentException($"An analysis does not know the event {@event.GetType().Name}.", nameof(@event)),
         };
     }
@@ -70,63 +70,6 @@ internal sealed class Analysis(Calibration calibration, ReportingOptions options
     private static Outgoing Localize(AnalysisRecord record, string detector) => new(
         Queues.Localize(detector),
         new LocalizeManipulation { AnalysisId = record.Id, Detector = detector, Prepared = record.Findings.Prepared!, Options = record.Request.Options });
-
-    private static AnalysisFindings? Known(AnalysisRecord record, ImagePreprocessed e) => record.Findings.Width is not null ? null : record.Findings with
-    {
-        Prepared = e.Prepared, Format = e.Format, Width = e.Width, Height = e.Height, FaceCount = e.FaceCount, Warnings = e.Warnings,
-    };
-
-    private static AnalysisFindings? Known(AnalysisRecord record, AnalysisRouted e)
-    {
-        var findings = record.Findings;
-        if (findings.Routing is not null)
-        {
-            return null;
-        }
-
-        var planned = e.Plan.Select(plan => findings.Detectors.FirstOrDefault(d => d.Name == plan.Detector) ?? Planned(plan));
-        var unplanned = findings.Detectors.Where(d => e.Plan.All(p => p.Detector != d.Name));
-        return findings with
-        {
-            Prepared = findings.Prepared ?? e.Prepared,
-            Routing = new RoutingDocument { Shallowfake = e.Shallowfake, Deepfake = e.Deepfake, Reasons = e.Reasons },
-            Detectors = InOrder(planned.Concat(unplanned)),
-        };
-    }
-
-    private static DetectorFinding Planned(DetectorPlan plan) => plan.Action switch
-    {
-        DetectorActions.Run => new() { Name = plan.Detector, State = DetectorStates.Pending },
-        DetectorActions.RunIfClean => new() { Name = plan.Detector, State = null, Reason = plan.Reason },
-        DetectorActions.NotApplicable => new() { Name = plan.Detector, State = DetectorStates.NotApplicable, Reason = plan.Reason },
-        _ => new() { Name = plan.Detector, State = DetectorStates.Error, Reason = plan.Reason ?? "No instance of this localizer is alive." },
-    };
-
-    private AnalysisFindings? Known(AnalysisRecord record, ManipulationLocalized e)
-    {
-        var known = record.Findings.Detectors.FirstOrDefault(d => d.Name == e.Detector);
-
-        // The first answer stands; only a completed one replaces an error or timeout that came before it.
-        bool answered = known?.State is not (null or DetectorStates.Pending);
-        bool improves = e.State == DetectorStates.Completed && known?.State is DetectorStates.Error or DetectorStates.Timeout;
-        return answered && !improves ? null : WithDetector(record.Findings, new DetectorFinding
-        {
-            Name = e.Detector,
-            State = e.State,
-            RawScore = e.Score,
-            Score = Calibrated(e.Detector, e.Score),
-            Threshold = Calibrated(e.Detector, e.Threshold),
-            Model = e.Model,
-            DurationMs = e.DurationMs,
-            Provider = e.Provider,
-            Reason = e.Reason,
-            Map = e.Map,
-            Activation = e.Activation,
-            FaceScores = e.FaceScores,
-        });
-    }
-
-    private double? Calibrated(string detector, double? raw) => raw is { } value ? calibration.Apply(detector, value) : null;
 
     /// <summary>After new findings: send deferred localizers, or ask for the report, or wait.</summary>
     private AnalysisChange Advance(AnalysisRecord before, AnalysisFindings findings, DateTimeOffset now)
@@ -204,7 +147,7 @@ internal sealed class Analysis(Calibration calibration, ReportingOptions options
 
         return e.Detector is null
             ? Done(Fail(record, ErrorCodes.ProcessingCrashed, e.Detail, now))
-            : Advance(record, WithDetector(record.Findings, (detector ?? new() { Name = e.Detector }) with { State = DetectorStates.Error, Reason = e.Detail }), now);
+            : Advance(record, Join.With(record.Findings, (detector ?? new() { Name = e.Detector }) with { State = DetectorStates.Error, Reason = e.Detail }), now);
     }
 
     private AnalysisChange? Resend(AnalysisRecord record, bool counted, DateTimeOffset now)
@@ -281,15 +224,4 @@ internal sealed class Analysis(Calibration calibration, ReportingOptions options
         // Zero retention: the sweep erases as soon as the result is delivered.
         ExpiresAt = record.Request.ZeroRetention ? now : record.ExpiresAt,
     };
-
-    private static DetectorFinding Lost(AnalysisRecord record, MapLost e) => record.Findings.Detectors.First(d => d.Name == e.Detector) with
-    {
-        State = DetectorStates.Error, Reason = e.Reason, RawScore = null, Score = null, Map = null, Activation = null, FaceScores = [],
-    };
-
-    private static AnalysisFindings WithDetector(AnalysisFindings findings, DetectorFinding finding) =>
-        findings with { Detectors = InOrder(findings.Detectors.Where(d => d.Name != finding.Name).Append(finding)) };
-
-    private static List<DetectorFinding> InOrder(IEnumerable<DetectorFinding> detectors) =>
-        [.. detectors.OrderBy(d => DetectorNames.All.Contains(d.Name) ? DetectorNames.All.ToList().IndexOf(d.Name) : int.MaxValue).ThenBy(d => d.Name, StringComparer.Ordinal)];
 }

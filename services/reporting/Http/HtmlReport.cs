@@ -49,7 +49,8 @@ internal static class HtmlReport
         Table(html, "Other evidence", ["Name", "State", "Summary"], a.Evidence.Where(e => e.Summary is not null).Select(e => new[] { e.Name, Words(e.State), e.Summary! }));
         List(html, "Why these localizers", a.Routing?.Reasons ?? []);
         Table(html, "The file", ["Fact", "Value"], Facts(a));
-        html.Append("<footer><p>The score is a calibrated probability that the picture was manipulated, not a proof. “Likely real” says that every localizer that applies looked and found ")
+        string score = a.CalibrationVersion == Hosting.Calibration.Uncalibrated.Version ? "the models' own, not yet calibrated, estimate" : "a calibrated probability";
+        html.Append($"<footer><p>The score is {score} that the picture was manipulated, not a proof. “Likely real” says that every localizer that applies looked and found ")
             .Append("nothing; no localizer covers every kind of synthesis.</p></footer></body></html>");
         return html.ToString();
     }

@@ -225,7 +225,7 @@ public sealed class EndpointTests(ReportingHost host) : IClassFixture<ReportingH
         string batch = Ids.Batch(TimeProvider.System);
         var record = new BatchRecord
         {
-            Id = batch, Tenant = "acme", CreatedAt = DateTimeOffset.UtcNow, Total = 3,
+            Id = batch, Tenant = "acme", CreatedAt = DateTimeOffset.UtcNow, Total = 3, CallbackUrl = "https://receiver.invalid/hook",
             Rejected = [new RejectedItem { Index = 1, Filename = "=cmd.txt", Error = new ErrorDocument { Code = ErrorCodes.UnsupportedFormat, Detail = "Not a picture." } }],
         };
         await host.Database.InTransactionAsync(async t => { await record.InsertAsync(t, default); return true; }, default);
@@ -236,6 +236,7 @@ public sealed class EndpointTests(ReportingHost host) : IClassFixture<ReportingH
         string third = await host.SubmitAsync(change: r => r with { BatchId = batch, BatchIndex = 2 });
         await host.EndAsync(third);
 
+        (await host.Database.QueryAsync<string>("SELECT event FROM webhook_deliveries WHERE batch_id = @batch", new { batch }, default)).ShouldBe(["batch.completed"]);
         var document = await BatchAsync(client, batch);
         document.GetProperty("status").GetString().ShouldBe("completed");
         document.GetProperty("counts").GetProperty("succeeded").GetInt32().ShouldBe(2);
