@@ -65,7 +65,7 @@ internal sealed class BatchReader(UploadReceiver receiver, UrlFetcher fetcher, I
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, late.Token);
         try
         {
-            MediaTypeHeaderValue.TryParse(request.ContentType, out var type);
+            var type = MediaTypeHeaderValue.TryParse(request.ContentType, out var parsed) ? parsed : null;
             return type?.MediaType.Value?.ToLowerInvariant() switch
             {
                 "multipart/form-data" => await ReadFormAsync(request, type, either.Token),

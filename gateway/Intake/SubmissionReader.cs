@@ -91,8 +91,9 @@ internal sealed class SubmissionReader(UploadReceiver receiver, IOptions<IntakeO
     {
         // Before the bytes: a wrong option should not cost an upload.
         var built = collector.Build();
-        ContentDispositionHeaderValue.TryParse(request.Headers.ContentDisposition.ToString(), out var disposition);
-        var filename = disposition is null ? default : disposition.FileNameStar.HasValue ? disposition.FileNameStar : disposition.FileName;
+        var filename = ContentDispositionHeaderValue.TryParse(request.Headers.ContentDisposition.ToString(), out var disposition)
+            ? disposition.FileNameStar.HasValue ? disposition.FileNameStar : disposition.FileName
+            : default;
         return new Submission(built) { Image = await receiver.ReceiveAsync(request.Body, ApiException.Malformed("The body ends too early."), cancellationToken), Filename = FileNames.Clean(filename.Value) };
     }
 

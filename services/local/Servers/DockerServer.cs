@@ -42,7 +42,7 @@ internal sealed class DockerServer(DockerImage image, string folder) : ILocalSer
             return false;
         }
 
-        using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("docker", ["info"]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("docker", ["info"]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!;
         return process.WaitForExit(TimeSpan.FromSeconds(10)) && process.ExitCode == 0;
     }
 
