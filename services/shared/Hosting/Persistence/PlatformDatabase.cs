@@ -15,13 +15,14 @@ public sealed class PlatformDatabase : IAsyncDisposable
     private readonly NpgsqlDataSource? postgres;
     private readonly string sqlite;
 
-    // SQLite has one writer; queueing here is fair and does not poll as its busy handler does.
-    private readonly SemaphoreSlim writer = new(1, 1);
+    // SQLite has one writer; queueing here is fair, does not poll as its busy handler does, and shares the cost of commits.
+    private readonly GroupCommit commits;
 
     /// <summary>Opens nothing yet.</summary>
     public PlatformDatabase(PlatformSettings settings)
     {
         ArgumentNullException.ThrowIfNull(settings);
+        commits = new GroupCommit(OpenAsync);
         if (settings.Postgres is { } url)
         {
             postgres = NpgsqlDataSource.Create(ConnectionString(url));
@@ -60,24 +61,14 @@ public sealed class PlatformDatabase : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(work);
         if (!IsPostgres)
         {
-            await writer.WaitAsync(cancellationToken);
+            return await commits.RunAsync(work, cancellationToken);
         }
 
-        try
-        {
-            await using var connection = await OpenAsync(cancellationToken);
-            await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
-            var result = await work(transaction);
-            await transaction.CommitAsync(cancellationToken);
-            return result;
-        }
-        finally
-        {
-            if (!IsPostgres)
-            {
-                writer.Release();
-            }
-        }
+        await using var connection = await OpenAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
+        var result = await work(transaction);
+        await transaction.CommitAsync(cancellationToken);
+        return result;
     }
 
     /// <summary>Runs one statement on its own; the number of rows it touched.</summary>
@@ -101,7 +92,7 @@ public sealed class PlatformDatabase : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        writer.Dispose();
+        commits.Dispose();
         if (postgres is not null)
         {
             await postgres.DisposeAsync();
