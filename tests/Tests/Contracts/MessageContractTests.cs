@@ -45,7 +45,7 @@ public sealed class MessageContractTests
     [Fact]
     public void Every_contract_message_has_a_golden_file()
     {
-        var messages = typeof(PreprocessImage).Assembly.GetExportedTypes().Where(t => t.IsClass && t.GetProperty("AnalysisId") is not null).Select(t => t.Name).Order();
+        var messages = typeof(PreprocessImage).Assembly.GetExportedTypes().Where(t => t.IsClass && t.GetProperty("AnalysisId") is not null && !t.Name.EndsWith("Document")).Select(t => t.Name).Order();
         Messages.Select(row => row[1].GetType().Name).Order().ShouldBe(messages);
     }
 
