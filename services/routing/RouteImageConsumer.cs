@@ -9,7 +9,7 @@ namespace Palimpsest.Routing;
 
 /// <summary>Looks at a prepared picture, plans which localizers see it, says so, and sends the first of them their work.</summary>
 internal sealed partial class RouteImageConsumer(
-    RouterModel router, IDetectorRegistry registry, IBlobStore blobs, ILogger<RouteImageConsumer> logger) : IConsumer<ImagePreprocessed>
+    RouterModel router, LivingDetectors detectors, IBlobStore blobs, ILogger<RouteImageConsumer> logger) : IConsumer<ImagePreprocessed>
 {
     public async Task Consume(ConsumeContext<ImagePreprocessed> context)
     {
@@ -49,11 +49,11 @@ internal sealed partial class RouteImageConsumer(
     private async Task<RoutingInput> LookAsync(ImagePreprocessed message, CancellationToken cancellationToken)
     {
         using var span = PlatformTelemetry.Source.StartActivity("route");
-        var alive = await registry.ListAsync(cancellationToken);
+        var alive = await detectors.ListAsync(cancellationToken);
         using var file = await blobs.OpenLocalAsync(message.Prepared.Key, cancellationToken);
         using var image = PreparedImage.Open(file.Path);
 
-        return RoutingInput.Of(image, message.Options, router, alive.ToDictionary(beat => beat.Name, beat => beat.Ready ? null : beat.Reason ?? "It is not ready."));
+        return RoutingInput.Of(image, message.Options, router, alive);
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{AnalysisId} was erased before it was routed")]

@@ -14,6 +14,7 @@ public static class RoutingService
         ArgumentNullException.ThrowIfNull(platform);
         platform.AddInferenceOptions();
         platform.Services.AddSingleton<RouterModel>();
+        platform.Services.AddSingleton<LivingDetectors>();
         platform.AddConsumers(bus => bus.AddConsumer<RouteImageConsumer, RouteImageDefinition>());
         return platform;
     }

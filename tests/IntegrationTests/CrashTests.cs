@@ -74,7 +74,9 @@ public sealed class CrashTests(TestPlatform platform)
         {
             var finished = await WaitAsync(client, accepted[i].Id);
             finished.Status.ShouldBe(AnalysisStatuses.Succeeded, $"{finished.Id}: {finished.Error?.Detail}");
-            finished.Detectors.Single(d => d.Name == DetectorNames.Shallowfake).State.ShouldBe(DetectorStates.Completed);
+            // Whatever the router chose for it: somebody looked, and nobody failed.
+            finished.Detectors.ShouldContain(d => d.State == DetectorStates.Completed);
+            finished.Detectors.ShouldAllBe(d => d.State == DetectorStates.Completed || d.State == DetectorStates.NotApplicable);
             Masks.Difference(await client.MaskAsync(finished.Id), quiet[i]).ShouldBeLessThanOrEqualTo(1);
         }
 

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Configuration;
+using Palimpsest.Contracts;
 using Palimpsest.Inference;
 
 namespace Palimpsest.Tests.Inference;
@@ -37,6 +38,20 @@ public sealed class ModelCatalogTests : IDisposable
         detector.Unavailable.ShouldNotBeNull().ShouldContain($"expected {new string('a', 64)}");
         using var picture = TestPicture.Open(32, 32, TestPicture.RedAt(0, 0, 8, 8));
         await Should.ThrowAsync<DetectorUnavailableException>(detector.DetectAsync(picture, TestPicture.Options, default));
+    }
+
+    [Fact]
+    public async Task Work_that_comes_while_the_model_is_being_loaded_waits_for_it()
+    {
+        folder.Add("shallowfake", ModelFolder.RedFinder(), ModelFolder.Manifest());
+        using var detector = new ModelDetector("shallowfake", folder.Options(), TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<ModelDetector>.Instance);
+        using var picture = TestPicture.Open(32, 32, TestPicture.RedAt(0, 0, 8, 8));
+        var early = detector.DetectAsync(picture, TestPicture.Options, default);
+        early.IsCompleted.ShouldBeFalse();
+
+        detector.Load();
+
+        (await early).State.ShouldBe(DetectorStates.Completed);
     }
 
     [Fact]

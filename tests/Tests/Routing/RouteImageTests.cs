@@ -92,7 +92,7 @@ public sealed class RouteImageTests : IAsyncLifetime
         services = new ServiceCollection()
             .AddSingleton(new PlatformSettings { ServiceName = "test", DataDirectory = data, ModelsDirectory = ModelCatalog.DefaultFolder })
             .AddSingleton<IBlobStore, FileBlobStore>().AddSingleton<IDetectorRegistry>(new FixedRegistry(alive)).AddSingleton(TimeProvider.System).AddLogging()
-            .AddSingleton(Options.Create(new InferenceOptions { Models = ModelCatalog.DefaultFolder })).AddSingleton<RouterModel>()
+            .AddSingleton(Options.Create(new InferenceOptions { Models = ModelCatalog.DefaultFolder })).AddSingleton<RouterModel>().AddSingleton(Settled(new FixedRegistry(alive)))
             .AddMassTransitTestHarness(bus => bus.AddConsumer<RouteImageConsumer, RouteImageDefinition>())
             .BuildServiceProvider(validateScopes: true);
         services.GetRequiredService<RouterModel>().Unavailable.ShouldBeNull();
@@ -100,6 +100,15 @@ public sealed class RouteImageTests : IAsyncLifetime
         harness.TestInactivityTimeout = TimeSpan.FromSeconds(1);
         await harness.Start();
         return harness;
+    }
+
+    /// <summary>The router has run for a while: who is silent is gone.</summary>
+    private static LivingDetectors Settled(IDetectorRegistry registry)
+    {
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
+        var living = new LivingDetectors(registry, time);
+        time.Advance(LivingDetectors.Grace);
+        return living;
     }
 
     private Task PutAsync(string analysis, int faces) => services!.GetRequiredService<IBlobStore>().PutFileAsync(

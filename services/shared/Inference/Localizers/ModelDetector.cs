@@ -14,6 +14,7 @@ public sealed partial class ModelDetector : IDetector, IDisposable
     private readonly InferenceOptions options;
     private readonly TimeProvider time;
     private readonly ILogger<ModelDetector> logger;
+    private readonly TaskCompletionSource attempted = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile Loaded? loaded;
 
     /// <summary>A detector that has loaded nothing yet.</summary>
@@ -68,12 +69,18 @@ public sealed partial class ModelDetector : IDetector, IDisposable
             Unavailable = e.Message;
             CannotLoad(Name, e.Message);
         }
+        finally
+        {
+            attempted.TrySetResult();
+        }
     }
 
     /// <inheritdoc/>
     public async Task<Detection> DetectAsync(PreparedImage image, AnalysisOptions options, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(image);
+        // Work that arrives while the model is being loaded waits: a restart must not cost a picture its answer.
+        await attempted.Task.WaitAsync(cancellationToken);
         var current = loaded ?? throw new DetectorUnavailableException(Unavailable ?? "No model is loaded.");
         return await current.Localizer.DetectAsync(image, options, cancellationToken);
     }

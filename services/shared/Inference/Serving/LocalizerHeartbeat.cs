@@ -6,17 +6,14 @@ using Palimpsest.Hosting;
 
 namespace Palimpsest.Inference;
 
-/// <summary>Loads a localizer's model when the process starts, then says every few seconds whether it lives and with which model.</summary>
+/// <summary>
+/// Loads a localizer's model when the process starts, then says every few seconds whether it lives and with which model. Says nothing when it stops: a restart shorter than
+/// <see cref="DetectorRegistry.Lifetime"/> then costs no picture its answer, its work waits in the queue.
+/// </summary>
 internal sealed partial class LocalizerHeartbeat(
     ModelDetector detector, IDetectorRegistry registry, TimeProvider time, ILogger<LocalizerHeartbeat> logger) : BackgroundService
 {
     private readonly string instance = $"{Environment.MachineName}:{Environment.ProcessId}";
-
-    public override async Task StopAsync(CancellationToken cancellationToken)
-    {
-        await base.StopAsync(cancellationToken);
-        await BeatAsync(Describe() with { Ready = false, Reason = "The service is shutting down." }, cancellationToken);
-    }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
