@@ -203,6 +203,10 @@ def validate(net, device, val, swaps):
             masks, score = predict(net, [v[0] for v in views], device)
             each = [f1(m > 0.5, v[1] > 0.5) for m, v in zip(masks, views)]
             out[kind + "_f1" + name], out[kind + "_f1_interval" + name] = float(np.mean(each)), interval(each)
+            usual = np.mean([v[1] > 0.5 for v in views], 0) > 0.4            # the bar: one mask for all, drawn where these masks mostly lie
+            out[kind + "_f1_of_the_usual_mask"] = float(np.mean([f1(usual, v[1] > 0.5) for v in views]))
+            inside = [(auc((v[1][::5, ::5] > 0.5).ravel().astype(int), m[::5, ::5].ravel())) for m, v in zip(masks, views)]
+            out[kind + "_pixel_auc" + name] = float(np.mean([i for i in inside if i is not None]))
             out[kind + "_auc" + name] = against(score)
             out[kind + "_found" + name] = float((score > t).mean())
     return {k: np.round(v, 4).tolist() for k, v in out.items() if v is not None}
