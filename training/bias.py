@@ -37,10 +37,13 @@ def main():
     a.add_argument("--degrade", default="none,jpeg90,jpeg70,resize0.7")
     a.add_argument("--over", default="none,jpeg90,jpeg70", help="degradations whose mean decides")
     a.add_argument("--write", action="store_true")
+    a.add_argument("--gate", type=float, nargs=2, help="only store this gate (start, slope; see model.Serving) in the checkpoint")
     args = a.parse_args()
     torch.set_num_threads(1)
     state = torch.load(args.ckpt, map_location="cpu")
-    state["mask_bias"] = 0.0
+    if args.gate:
+        state["mask_gate"] = tuple(args.gate)
+        return torch.save(state, args.ckpt)
     run = torch_runner(load(args.ckpt, mask_bias=0.0))
     print("threshold     " + " ".join(f"{t:5.2f}" for t in STEPS))
     casia, total = D.read_manifest(args.data, dataset="casia1", split="val"), []

@@ -135,7 +135,9 @@ def load(ckpt, mask_bias=None):
     state = torch.load(ckpt, map_location="cpu")
     net = build(state["arch"], **state["options"])
     net.load_state_dict(state["ema"])
-    return Serving(net, state.get("mask_bias", 0.0) if mask_bias is None else mask_bias).eval()
+    if mask_bias is not None:
+        return Serving(net, mask_bias).eval()
+    return Serving(net, state.get("mask_bias", 0.0), state.get("mask_gate", (0.0, 0.0))).eval()
 
 
 def evaluate(run, rows, degradation=None, use_dct=True, keep=None):

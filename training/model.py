@@ -229,12 +229,16 @@ def build(arch, **options):
 
 
 class Serving(nn.Module):
-    """A localizer as it is served: logits -> mask and score probabilities, evidence -> activation >= 0. Export this."""
+    """A localizer as it is served: logits -> mask and score probabilities, evidence -> activation >= 0. Export this.
+    The mask's logit is shifted by `bias` (bias.py chose it) and, where the picture as a whole gives little reason for suspicion, lowered by
+    gate[1] for every unit of the score's logit below gate[0]: the haze on authentic photographs is not drawn."""
 
-    def __init__(self, net, mask_bias=0.0):
+    def __init__(self, net, mask_bias=0.0, mask_gate=(0.0, 0.0)):
         super().__init__()
-        self.net, self.mask_bias = net, mask_bias
+        self.net, self.mask_bias, self.mask_gate = net, mask_bias, mask_gate
 
     def forward(self, pixels, dct, qtable):
         mask, score, evidence = self.net(pixels, dct, qtable)
-        return (mask + self.mask_bias).sigmoid(), score.sigmoid(), F.relu(evidence)
+        start, slope = self.mask_gate
+        lower = slope * F.relu(start - score)[:, :, None, None]
+        return (mask + self.mask_bias - lower).sigmoid(), score.sigmoid(), F.relu(evidence)
