@@ -64,11 +64,9 @@ public sealed partial class MonitoringTests : IAsyncLifetime
     [Fact]
     public void Labels_of_http_metrics_are_those_that_are_printed()
     {
-        string line = printed.Split('\n').First(l => l.StartsWith("http_server_request_duration_seconds_count{", StringComparison.Ordinal));
-        foreach (string label in new[] { "http_route", "http_request_method", "http_response_status_code" })
-        {
-            line.ShouldContain(label + "=\"");
-        }
+        // Hosts of other tests share this process' meters: an address without a route among them prints none.
+        printed.Split('\n').Where(l => l.StartsWith("http_server_request_duration_seconds_count{", StringComparison.Ordinal))
+            .ShouldContain(line => new[] { "http_route", "http_request_method", "http_response_status_code" }.All(label => line.Contains(label + "=\"", StringComparison.Ordinal)));
     }
 
     [Fact]

@@ -93,7 +93,7 @@ public sealed class LocalizeManipulationTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_heartbeat_says_which_model_lives_and_that_it_went()
+    public async Task The_heartbeat_says_which_model_lives_and_nothing_when_it_stops()
     {
         var manifest = ModelFolder.Manifest();
         manifest["card"] = System.Text.Json.Nodes.JsonNode.Parse("""{"limitations":["only red"],"metrics":{"f1":0.5}}""");
@@ -105,14 +105,13 @@ public sealed class LocalizeManipulationTests : IAsyncLifetime
         await heartbeat.StartAsync(default);
         var alive = await registry.NextAsync();
         await heartbeat.StopAsync(default);
-        var gone = await registry.NextAsync();
 
         (alive.Name, alive.Ready, alive.Reason, alive.Provider, alive.Threshold).ShouldBe(("shallowfake", true, null, "cpu", 0.5));
         alive.Model.ShouldBe(detector.Model);
         alive.Limitations.ShouldBe(["only red"]);
         alive.Metrics!.Value.GetProperty("f1").GetDouble().ShouldBe(0.5);
-        gone.Ready.ShouldBeFalse();
-        gone.Instance.ShouldBe(alive.Instance);
+        // A restart shorter than a heartbeat's lifetime costs no picture its answer: "not ready" would.
+        registry.Unread.ShouldBe(0);
     }
 
     private async Task<ITestHarness> StartAsync()
@@ -168,6 +167,8 @@ public sealed class LocalizeManipulationTests : IAsyncLifetime
     private sealed class RecordingRegistry : IDetectorRegistry
     {
         private readonly System.Threading.Channels.Channel<DetectorHeartbeat> beats = System.Threading.Channels.Channel.CreateUnbounded<DetectorHeartbeat>();
+
+        public int Unread => beats.Reader.Count;
 
         public async Task<DetectorHeartbeat> NextAsync() => await beats.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(20));
 
