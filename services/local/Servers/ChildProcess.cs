@@ -39,6 +39,9 @@ internal sealed partial class ChildProcess : IAsyncDisposable
     /// <summary>Completes when the process has ended, whoever ended it.</summary>
     public Task WaitForExitAsync(CancellationToken cancellationToken) => process.WaitForExitAsync(cancellationToken);
 
+    /// <summary>After it has exited: waits until its last words are in the log.</summary>
+    public Task DrainAsync() => Task.WhenAny(pumping, Task.Delay(TimeSpan.FromSeconds(2)));
+
     /// <summary>Starts a program.</summary>
     /// <param name="name">For messages.</param>
     /// <param name="command">Program and arguments.</param>
@@ -119,7 +122,7 @@ internal sealed partial class ChildProcess : IAsyncDisposable
     private async Task FinishLogAsync()
     {
         // A grandchild may hold the pipe open; its lines are not worth waiting for.
-        await Task.WhenAny(pumping, Task.Delay(TimeSpan.FromSeconds(2)));
+        await DrainAsync();
         lock (log)
         {
             log.Dispose();

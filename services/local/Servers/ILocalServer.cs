@@ -41,6 +41,7 @@ internal static class ServerPrograms
             {
                 if (process.HasExited)
                 {
+                    await process.DrainAsync();
                     throw new LocalServerException($"{process.Name} ended while starting; the end of {logPath}:\n{Tail(logPath)}");
                 }
 
