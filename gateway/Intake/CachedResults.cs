@@ -39,9 +39,7 @@ internal sealed class CachedResults(IPlatformCache cache, IDetectorRegistry dete
         }
 
         AnalysisRecord? found = await cache.GetAsync(key, cancellationToken) is { } id ? await analyses.FindAsync(tenant, id, cancellationToken) : null;
-        bool hit = found is { Status: AnalysisStatuses.Succeeded, ErasedAt: null, Findings.Result: not null }
-            // A partial result must not become everybody's: next time all localizers may run.
-            && found.Findings.Detectors.All(d => d.State is not (DetectorStates.Error or DetectorStates.Timeout));
+        bool hit = found is { Status: AnalysisStatuses.Succeeded, ErasedAt: null, Findings: { Result: not null, IsWhole: true } };
         Requests.Add(1, new KeyValuePair<string, object?>("result", hit ? "hit" : "miss"));
         return hit ? found : null;
     }

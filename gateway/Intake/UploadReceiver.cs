@@ -125,7 +125,7 @@ internal sealed class ReceivedImage(IBlobStore blobs, string path, string sha256
     /// <summary>Moves it to its place.</summary>
     public async Task<BlobReference> StoreAsync(string analysisId, CancellationToken cancellationToken)
     {
-        string key = analysisId + "/upload";
+        string key = BlobKeys.Upload(analysisId);
         await blobs.PutFileAsync(key, path, cancellationToken);
         stored = true;
         return new BlobReference { Key = key, Bytes = bytes };

@@ -8,9 +8,6 @@ namespace Palimpsest.Preprocessing;
 /// <summary>Prepares one upload and says so, or says why it cannot be analysed.</summary>
 internal sealed partial class PreprocessImageConsumer(IBlobStore blobs, Preprocessor preprocessor, ILogger<PreprocessImageConsumer> logger) : IConsumer<PreprocessImage>
 {
-    /// <summary>Name of the prepared image among an analysis' blobs.</summary>
-    private const string PreparedName = "prepared";
-
     public async Task Consume(ConsumeContext<PreprocessImage> context)
     {
         var (command, cancellationToken) = (context.Message, context.CancellationToken);
@@ -25,7 +22,7 @@ internal sealed partial class PreprocessImageConsumer(IBlobStore blobs, Preproce
                 return;
             }
 
-            string key = $"{command.AnalysisId}/{PreparedName}";
+            string key = BlobKeys.Prepared(command.AnalysisId);
             long bytes = await blobs.PutFileAsync(key, output, cancellationToken);
             PreprocessingMetrics.Decoded(facts.Format);
             await context.Publish(new ImagePreprocessed

@@ -1,4 +1,5 @@
 using Palimpsest.Contracts;
+using Palimpsest.Hosting;
 using Palimpsest.Imaging.Rendering;
 using Palimpsest.Local.Client;
 using Palimpsest.Local.Direct;
@@ -31,8 +32,11 @@ public sealed class HappyPathTests(TestPlatform platform)
         Masks.Difference(distributedMask, embeddedMask).ShouldBeLessThanOrEqualTo(1);
         Masks.Difference(distributedMask, scannedMask).ShouldBeLessThanOrEqualTo(1);
         alone.Verdict.ShouldBe(distributed.Verdict);
+        distributed.CalibrationVersion.ShouldNotBe(Calibration.Uncalibrated.Version);
+        distributed.CalibrationVersion.ShouldBe(scanned.Result!.CalibrationVersion);
+        alone.CalibrationVersion.ShouldBe(distributed.CalibrationVersion);
         alone.Score!.Value.ShouldBe(distributed.Score!.Value, 1e-4);
-        scanned.Result!.Score.ShouldBe(distributed.Score.Value, 1e-4);
+        scanned.Result.Score.ShouldBe(distributed.Score.Value, 1e-4);
         scanned.Result.Verdict.ShouldBe(distributed.Verdict);
     }
 

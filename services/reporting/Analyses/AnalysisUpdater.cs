@@ -104,9 +104,7 @@ internal sealed partial class AnalysisUpdater(
             await blobs.DeleteAsync(prepared.Key, cancellationToken);
         }
 
-        // A partial report is not an answer for the next submission: the missing localizer may be back by then.
-        bool whole = saved.Status == AnalysisStatuses.Succeeded && saved.Findings.Detectors.All(d => d.State is DetectorStates.Completed or DetectorStates.NotApplicable);
-        if (whole && saved is { Request: { CacheKey: { } key, ZeroRetention: false } } && options.ResultCacheHours > 0)
+        if (saved is { Status: AnalysisStatuses.Succeeded, Findings.IsWhole: true, Request: { CacheKey: { } key, ZeroRetention: false } } && options.ResultCacheHours > 0)
         {
             await cache.SetAsync(key, saved.Id, TimeSpan.FromHours(options.ResultCacheHours), cancellationToken);
         }

@@ -29,7 +29,7 @@ internal sealed class ReportWriter(IBlobStore blobs, Calibration calibration)
             Width = facts.Geometry.DisplayedWidth,
             Height = facts.Geometry.DisplayedHeight,
             FaceCount = facts.Faces.Count,
-            Facts = await PutAsync(record.Id + "/facts", JsonSerializer.SerializeToUtf8Bytes(facts, PlatformJson.Options), cancellationToken),
+            Facts = await PutAsync(BlobKeys.Facts(record.Id), JsonSerializer.SerializeToUtf8Bytes(facts, PlatformJson.Options), cancellationToken),
             Warnings = [.. facts.Warnings, .. report.Warnings],
             Result = new AnalysisResult
             {
@@ -41,7 +41,7 @@ internal sealed class ReportWriter(IBlobStore blobs, Calibration calibration)
                 Regions = report.Regions,
                 Faces = report.Faces,
                 CalibrationVersion = report.CalibrationVersion,
-                Map = await PutAsync(record.Id + "/mask", report.Map.ToBytes(), cancellationToken),
+                Map = await PutAsync(BlobKeys.Mask(record.Id), report.Map.ToBytes(), cancellationToken),
             },
         };
     }

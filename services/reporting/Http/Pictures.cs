@@ -71,5 +71,5 @@ internal sealed class Pictures(IBlobStore blobs, DecoderPool decoders, RenderedI
             }
         });
 
-    private static string FactsKey(AnalysisRecord record) => record.Findings.Facts?.Key ?? throw new BlobNotFoundException(record.Id + "/facts");
+    private static string FactsKey(AnalysisRecord record) => record.Findings.Facts?.Key ?? throw new BlobNotFoundException(BlobKeys.Facts(record.Id));
 }

@@ -88,7 +88,7 @@ public sealed class PlatformBuilder
         Services.AddSingleton<OutboxStore>();
         Services.AddSingleton<IAnalysisStore, AnalysisStore>();
         Services.AddSingleton<IDetectorRegistry, DetectorRegistry>();
-        Services.AddSingleton(_ => Calibration.Load(Settings.ModelsDirectory));
+        Services.AddSingleton(s => Calibration.Load(Settings.ModelsDirectory, s.GetRequiredService<ILogger<Calibration>>()));
         Services.AddSingleton<IBlobStore, FileBlobStore>();
         Services.AddSingleton<GuardedHttp>();
         Services.AddSingleton<WebhookSchedule>();

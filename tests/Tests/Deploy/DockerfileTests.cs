@@ -78,6 +78,7 @@ public sealed partial class DockerfileTests
             await NodeScript.StartAsync(
                 "dotnet", ["publish", "gateway/Palimpsest.Gateway.csproj", "--no-build", "-c", char.ToUpperInvariant(configuration[0]) + configuration[1..], "-o", folder, "-v", "q", "--nologo"], NodeScript.Root, "");
             File.Exists(Path.Combine(folder, "wwwroot", "index.html")).ShouldBeTrue("the console travels with the gateway");
+            File.Exists(Path.Combine(folder, "models", "calibration.json")).ShouldBeTrue("the images set PALIMPSEST_MODELS to this folder");
             File.Copy(Path.Combine(folder, "Palimpsest.Gateway"), Path.Combine(folder, "service"));
             using var process = Process.Start(new ProcessStartInfo(Path.Combine(folder, "service"), [HealthProbe.Argument])
             {

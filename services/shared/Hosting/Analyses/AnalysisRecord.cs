@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 using Palimpsest.Contracts;
 
 namespace Palimpsest.Hosting;
@@ -152,6 +153,12 @@ public sealed record AnalysisFindings
 
     /// <summary>Deleted by the client: nothing of it is shown any more (410), unlike one whose retention time is over.</summary>
     public bool Deleted { get; init; }
+
+    /// <summary>
+    /// No localizer failed or fell silent. Only then does the result answer later submissions of the same picture: what is missing from a partial one may be back by then.
+    /// </summary>
+    [JsonIgnore]
+    public bool IsWhole => Detectors.All(d => d.State is DetectorStates.Completed or DetectorStates.NotApplicable);
 
     /// <summary>Every blob that a finished report needs, the upload aside: what an answer from the cache copies.</summary>
     public IEnumerable<BlobReference> ReportBlobs()

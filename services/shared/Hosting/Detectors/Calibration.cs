@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.Extensions.Logging;
 using Palimpsest.Contracts;
 
 namespace Palimpsest.Hosting;
@@ -32,12 +33,19 @@ public sealed record Calibration
     public static Calibration Uncalibrated { get; } = new() { Version = "uncalibrated", LikelyFake = 0.8, LikelyReal = 0.2 };
 
     /// <summary>Reads <c>calibration.json</c> in a models folder; <see cref="Uncalibrated"/> when there is none.</summary>
+    /// <param name="modelsDirectory">The folder.</param>
+    /// <param name="log">Told when there is no file: every process of a platform must judge alike.</param>
     /// <exception cref="InvalidDataException">The file is there and wrong: better no start than silent nonsense.</exception>
-    public static Calibration Load(string modelsDirectory)
+    public static Calibration Load(string modelsDirectory, ILogger? log = null)
     {
         string path = Path.Combine(modelsDirectory, "calibration.json");
         if (!File.Exists(path))
         {
+            if (log is not null)
+            {
+                CalibrationLog.NoFile(log, path);
+            }
+
             return Uncalibrated;
         }
 
@@ -70,8 +78,7 @@ public sealed record Calibration
 
         double clipped = Math.Clamp(score, Edge, 1 - Edge);
         return 1 / (1 + Math.Exp(-((platt.A * Math.Log(clipped / (1 - clipped))) + platt.B)));
-    }
-}
+    }}
 
 /// <summary>p = sigmoid(<see cref="A"/>·logit(score) + <see cref="B"/>).</summary>
 public sealed record PlattScaling
@@ -81,4 +88,10 @@ public sealed record PlattScaling
 
     /// <summary>Offset.</summary>
     public required double B { get; init; }
+}
+
+internal static partial class CalibrationLog
+{
+    [LoggerMessage(Level = LogLevel.Warning, Message = "There is no {Path}: scores are taken as they are, and the band between real and fake is wide")]
+    public static partial void NoFile(ILogger logger, string path);
 }

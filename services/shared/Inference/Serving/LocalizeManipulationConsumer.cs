@@ -47,8 +47,8 @@ internal sealed partial class LocalizeManipulationConsumer<TKind>(
         return Answer(command, found.State) with
         {
             Score = found.Score,
-            Map = await StoreAsync(command, "map", found.Map, cancellationToken),
-            Activation = await StoreAsync(command, "activation", found.Activation, cancellationToken),
+            Map = await StoreAsync(BlobKeys.Map(command.AnalysisId, detector.Name), found.Map, cancellationToken),
+            Activation = await StoreAsync(BlobKeys.Activation(command.AnalysisId, detector.Name), found.Activation, cancellationToken),
             FaceScores = found.FaceScores,
             DurationMs = milliseconds,
             Reason = found.Reason,
@@ -65,7 +65,7 @@ internal sealed partial class LocalizeManipulationConsumer<TKind>(
         Provider = detector.Model is null ? null : detector.Provider,
     };
 
-    private async Task<BlobReference?> StoreAsync(LocalizeManipulation command, string name, ProbabilityMap? map, CancellationToken cancellationToken)
+    private async Task<BlobReference?> StoreAsync(string key, ProbabilityMap? map, CancellationToken cancellationToken)
     {
         if (map is null)
         {
@@ -73,7 +73,6 @@ internal sealed partial class LocalizeManipulationConsumer<TKind>(
         }
 
         // The key says it all: a second run of the same command writes the same bytes to the same place.
-        string key = $"{command.AnalysisId}/{name}-{detector.Name}";
         using var content = new MemoryStream(map.ToBytes(), writable: false);
         return new BlobReference { Key = key, Bytes = await blobs.PutAsync(key, content, cancellationToken) };
     }
