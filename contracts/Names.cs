@@ -79,3 +79,72 @@ public static class Verdicts
     /// <summary>Between the thresholds, or not covered by the detectors that ran.</summary>
     public const string Uncertain = "uncertain";
 }
+
+/// <summary>Kinds of evidence besides each localizer's <c>activation-{detector}</c>.</summary>
+public static class EvidenceNames
+{
+    /// <summary>Error level analysis.</summary>
+    public const string ErrorLevel = "ela";
+
+    /// <summary>Noise residual.</summary>
+    public const string Noise = "noise";
+
+    /// <summary>Local noise variance.</summary>
+    public const string NoiseVariance = "noise-variance";
+
+    /// <summary>JPEG ghosts.</summary>
+    public const string Ghosts = "ghosts";
+
+    /// <summary>Double-quantisation map from the file's own coefficients.</summary>
+    public const string DoubleQuantisation = "double-quantisation";
+
+    /// <summary>Class of the quantisation tables and estimated quality; no map.</summary>
+    public const string Quantisation = "quantisation";
+
+    /// <summary>Offset of the 8×8 blocking grid.</summary>
+    public const string Grid = "grid";
+
+    /// <summary>Areas with the same content.</summary>
+    public const string CopyMove = "copy-move";
+
+    /// <summary>Metadata findings; no map.</summary>
+    public const string Metadata = "metadata";
+
+    /// <summary>Content credentials; no map.</summary>
+    public const string C2pa = "c2pa";
+
+    /// <summary>Perceptual hash and near-duplicates; no map.</summary>
+    public const string Hash = "hash";
+
+    /// <summary>In the order they are shown.</summary>
+    public static IReadOnlyList<string> All { get; } = [CopyMove, DoubleQuantisation, Ghosts, Grid, ErrorLevel, NoiseVariance, Noise, Quantisation, Metadata, C2pa, Hash];
+}
+
+/// <summary>What became of a piece of evidence.</summary>
+public static class EvidenceStates
+{
+    /// <summary>Made when asked for.</summary>
+    public const string Available = "available";
+
+    /// <summary>Made.</summary>
+    public const string Completed = "completed";
+
+    /// <summary>The method says nothing about a picture of this kind; the summary says why.</summary>
+    public const string NotApplicable = "not_applicable";
+
+    /// <summary>Could not be made; the summary says why.</summary>
+    public const string Error = "error";
+}
+
+/// <summary>What a piece of evidence amounts to. None of it is a verdict.</summary>
+public static class EvidenceFindings
+{
+    /// <summary>As in ordinary pictures.</summary>
+    public const string NothingUnusual = "nothing_unusual";
+
+    /// <summary>Worth knowing, but common in honest pictures too.</summary>
+    public const string Notable = "notable";
+
+    /// <summary>Rare in unedited pictures: look at it.</summary>
+    public const string Unusual = "unusual";
+}

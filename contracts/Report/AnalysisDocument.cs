@@ -53,7 +53,7 @@ public sealed record AnalysisDocument
     /// <summary>Each localizer with its state.</summary>
     public IReadOnlyList<DetectorDocument> Detectors { get; init; } = [];
 
-    /// <summary>Classical evidence.</summary>
+    /// <summary>What an analyst looks at beside the mask. Here most of it is <c>available</c>: it is made when asked for, see <see cref="EvidenceDocument"/>.</summary>
     public IReadOnlyList<EvidenceDocument> Evidence { get; init; } = [];
 
     /// <summary>Version of the score calibration.</summary>
@@ -187,22 +187,6 @@ public sealed record DetectorDocument
 
     /// <summary>Path of this localizer's own mask.</summary>
     public string? Mask { get; init; }
-}
-
-/// <summary>One piece of classical evidence.</summary>
-public sealed record EvidenceDocument
-{
-    /// <summary>E.g. ela.</summary>
-    public required string Name { get; init; }
-
-    /// <summary>available (made on demand), completed, not_applicable or error.</summary>
-    public required string State { get; init; }
-
-    /// <summary>One sentence.</summary>
-    public string? Summary { get; init; }
-
-    /// <summary>Path of its map.</summary>
-    public string? Map { get; init; }
 }
 
 /// <summary>Why an analysis failed.</summary>

@@ -83,8 +83,15 @@ internal static class Operations
         yield return Picture("overlay", "getOverlay", "The picture with the mask drawn over it").Answers(200, "The overlay.", Shape.Binary("image/png"));
         yield return Picture("thumbnail", "getThumbnail", "The picture, small")
             .Parameter("query", "max", Shape.Integer(16, 2_048), "Longest side, pixels.").Answers(200, "The thumbnail.", Shape.Binary("image/webp")).Fails(422);
-        yield return Picture("evidence/{name}", "getEvidence", "One piece of evidence as a picture")
-            .Parameter("path", "name", Shape.Text(), "As the analysis' links have it, e.g. mask-shallowfake.", "mask-shallowfake").Answers(200, "The picture.", Shape.Binary("image/png"));
+        yield return new Operation("get", "/v1/analyses/{id}/evidence", "listEvidence", Pictures, "All evidence; what has been made is filled in, '?make=true' makes the rest first")
+            .Needs(Scopes.Read).Reference("AnalysisId").Parameter("query", "make", new JsonObject { ["type"] = "boolean", ["default"] = false }, "Make what is only available; takes some seconds.")
+            .Answers(200, "The evidence.", Shape.Json(Shape.Ref("EvidenceList"))).Fails(404, 409, 410, 422);
+        yield return Picture("evidence/{name}", "getEvidence", "One piece of evidence: its map as a picture, or '?format=json' what it found")
+            .Describe("Made on the first request and then kept. Legends are the same for every picture.")
+            .Parameter("path", "name", Shape.Text(), "As the analysis' evidence and detectors name it, e.g. ela or mask-shallowfake.", "mask-shallowfake")
+            .Parameter("query", "format", Shape.OneOf("png", "json").Default("png"), "The map, or the findings.")
+            .Parameter("query", "max", Shape.Integer(16, 4_096), "Longest side of the map, pixels; its default is the picture's own size.")
+            .Answers(200, "The map or the findings.", Shape.Binary("image/png").And(Shape.Json(Shape.Ref("Evidence")))).Fails(422);
     }
 
     private static IEnumerable<Operation> OfBatches(IntakeOptions intake)

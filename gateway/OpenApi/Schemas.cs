@@ -13,7 +13,7 @@ internal sealed class Schemas
     private static readonly Dictionary<Type, string> Names = new[]
     {
         typeof(AnalysisDocument), typeof(ProgressDocument), typeof(ImageDocument), typeof(RegionDocument), typeof(RoutingDocument), typeof(FaceDocument), typeof(DetectorDocument),
-        typeof(EvidenceDocument), typeof(ErrorDocument), typeof(LinksDocument), typeof(ModelIdentity), typeof(PixelBox), typeof(BatchDocument), typeof(BatchCounts),
+        typeof(EvidenceDocument), typeof(EvidenceLegend), typeof(EvidenceColour), typeof(EvidenceFact), typeof(EvidencePair), typeof(SimilarAnalysis), typeof(EvidenceList), typeof(ErrorDocument), typeof(LinksDocument), typeof(ModelIdentity), typeof(PixelBox), typeof(BatchDocument), typeof(BatchCounts),
         typeof(BatchItemDocument), typeof(BatchLinks), typeof(WebhookEndpointDocument), typeof(WebhookDeliveryDocument), typeof(WebhookAttemptDocument),
     }.ToDictionary(t => t, t => t.Name.EndsWith("Document", StringComparison.Ordinal) ? t.Name[..^"Document".Length] : t.Name);
 
@@ -25,6 +25,8 @@ internal sealed class Schemas
         [(typeof(AnalysisDocument), "kind")] = ["shallowfake", "deepfake", "both", "none"],
         [(typeof(ProgressDocument), "stage")] = ["preprocessing", "routing", "localizing", "reporting"],
         [(typeof(DetectorDocument), "state")] = [DetectorStates.Pending, DetectorStates.Completed, DetectorStates.NotApplicable, DetectorStates.Error, DetectorStates.Timeout],
+        [(typeof(EvidenceDocument), "state")] = [EvidenceStates.Available, EvidenceStates.Completed, EvidenceStates.NotApplicable, EvidenceStates.Error],
+        [(typeof(EvidenceDocument), "finding")] = [EvidenceFindings.NothingUnusual, EvidenceFindings.Notable, EvidenceFindings.Unusual],
         [(typeof(BatchDocument), "status")] = ["running", "completed"],
         [(typeof(WebhookDeliveryDocument), "state")] = ["pending", "delivered", "failed"],
     };

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
+using Palimpsest.Decoder.Evidence;
 using Palimpsest.Decoder.Sandbox;
 using Palimpsest.Imaging.Protocol;
 
@@ -17,12 +18,15 @@ internal static partial class DecoderProcess
     /// <summary>More than the parent's wall-clock limit, so that it only matters without a parent.</summary>
     private static readonly TimeSpan CpuPerPicture = TimeSpan.FromSeconds(20);
 
+    private static readonly TimeSpan CpuPerEvidence = TimeSpan.FromSeconds(90);
+
     private const ulong DefaultMemory = 1536UL << 20;
 
     /// <summary>Serves requests until the input ends.</summary>
     public static int Run(Stream input, Stream output)
     {
         Warmup.Run();
+        ProcessLimits.StandBack(int.TryParse(Environment.GetEnvironmentVariable(DecoderEnvironment.Niceness), CultureInfo.InvariantCulture, out int nice) ? nice : 0);
         ProcessLimits.Apply(ReadMemoryLimit());
         SystemCallFilter.Apply();
         WriteLine(output, DecoderReply.Ready);
@@ -34,8 +38,9 @@ internal static partial class DecoderProcess
         watcher.Start();
         foreach (string line in requests.GetConsumingEnumerable())
         {
-            ProcessLimits.AllowCpu(CpuPerPicture);
-            WriteLine(output, Answer(JsonSerializer.Deserialize(line, DecoderJson.Default.DecoderRequest)));
+            var request = JsonSerializer.Deserialize(line, DecoderJson.Default.DecoderRequest);
+            ProcessLimits.AllowCpu(request is EvidenceRequest ? CpuPerEvidence : CpuPerPicture);
+            WriteLine(output, Answer(request));
         }
 
         return 0;
@@ -62,6 +67,7 @@ internal static partial class DecoderProcess
             {
                 PrepareRequest prepare => new DecoderReply { Prepared = Preparation.Prepare(prepare) },
                 RenderRequest render => new DecoderReply { Rendered = Rendering.Render(render) },
+                EvidenceRequest evidence => new DecoderReply { Evidence = EvidenceWork.Do(evidence) },
                 _ => throw new InvalidOperationException("Unknown request."),
             };
         }

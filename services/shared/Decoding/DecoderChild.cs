@@ -34,7 +34,7 @@ internal sealed class DecoderChild : IDisposable
     {
         var start = CreateStartInfo();
         start.Environment.Clear();
-        foreach (var (name, value) in DecoderEnvironment.Create(options.MemoryBytes, options.ManagedHeapBytes, options.TestHooks))
+        foreach (var (name, value) in DecoderEnvironment.Create(options.MemoryBytes, options.ManagedHeapBytes, options.TestHooks, options.Niceness))
         {
             start.Environment[name] = value;
         }

@@ -17,7 +17,7 @@ internal static class DecoderMetrics
     /// <param name="request">What it was asked for.</param>
     /// <param name="time">From question to answer, waiting for a free process not counted.</param>
     public static void Answered(DecoderRequest request, TimeSpan time) =>
-        Duration.Record(time.TotalSeconds, new KeyValuePair<string, object?>("work", request is PrepareRequest ? "prepare" : "render"));
+        Duration.Record(time.TotalSeconds, new KeyValuePair<string, object?>("work", request switch { PrepareRequest => "prepare", EvidenceRequest => "evidence", _ => "render" }));
 
     /// <summary>A process is gone.</summary>
     /// <param name="reason">crash or timeout.</param>

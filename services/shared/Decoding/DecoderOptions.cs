@@ -40,6 +40,10 @@ public sealed class DecoderOptions
     [Range(65_536, 1L << 32)]
     public long MaxAnalysedPixels { get; set; } = 4_194_304;
 
+    /// <summary>Added to the nice value of the processes, 0..19: how far other work comes first.</summary>
+    [Range(0, 19)]
+    public int Niceness { get; set; }
+
     /// <summary>Lets marked pictures crash, hang or bloat their decoder; for tests only.</summary>
     public bool TestHooks { get; set; }
 

@@ -80,6 +80,19 @@ public sealed partial class DecoderPool : IHostedService, IAsyncDisposable
         return (reply.Rendered, reply.Refusal);
     }
 
+    /// <summary>Looks at an upload by one classical method.</summary>
+    /// <param name="upload">Path of the upload as received.</param>
+    /// <param name="output">Path the map is written to; created in any case.</param>
+    /// <param name="kind">One of <see cref="EvidenceNames"/>.</param>
+    /// <param name="cancellationToken">Kills the process at work.</param>
+    /// <returns>The findings, or why the picture cannot be looked at.</returns>
+    /// <exception cref="IOException">A file could not be read or written.</exception>
+    public async Task<(EvidenceAnswer? Answer, Refusal? Refusal)> EvidenceAsync(string upload, string output, string kind, CancellationToken cancellationToken)
+    {
+        var reply = await AskAsync(new EvidenceRequest { Upload = upload, Output = output, Limits = options.Limits, Kind = kind }, cancellationToken);
+        return (reply.Evidence, reply.Refusal);
+    }
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {

@@ -56,7 +56,8 @@ internal static partial class MetadataReader
         };
     }
 
-    private static IReadOnlyList<Directory> ReadExif(byte[] file, string format, VipsImage image)
+    /// <summary>EXIF directories; empty when absent or damaged.</summary>
+    internal static IReadOnlyList<Directory> ReadExif(byte[] file, string format, VipsImage image)
     {
         try
         {
@@ -80,7 +81,8 @@ internal static partial class MetadataReader
         }
     }
 
-    private static string? FindXmp(ReadOnlySpan<byte> file)
+    /// <summary>The first XMP packet's text; null when there is none.</summary>
+    internal static string? FindXmp(ReadOnlySpan<byte> file)
     {
         int begin = file.IndexOf(XmpBegin);
         if (begin < 0)
@@ -94,10 +96,10 @@ internal static partial class MetadataReader
 
     private static string? Attribute(string? xmp, Regex pattern) => xmp is not null && pattern.Match(xmp) is { Success: true } match ? match.Groups["value"].Value : null;
 
-    private static string? Text(Directory? directory, int tag) => Clean(directory?.GetString(tag));
+    internal static string? Text(Directory? directory, int tag) => Clean(directory?.GetString(tag));
 
     /// <summary>Printable and short: it goes into reports.</summary>
-    private static string? Clean(string? text)
+    internal static string? Clean(string? text)
     {
         if (text is null)
         {

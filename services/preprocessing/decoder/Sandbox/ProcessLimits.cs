@@ -23,6 +23,16 @@ internal static partial class ProcessLimits
         Set(OpenFiles, MaxOpenFiles, MaxOpenFiles);
     }
 
+    /// <summary>Lets other processes come first (setpriority(2)); never fails, it is only a courtesy.</summary>
+    /// <param name="niceness">Added to the nice value, 0..19.</param>
+    public static void StandBack(int niceness)
+    {
+        if (niceness > 0)
+        {
+            _ = SetPriority(0, 0, niceness);
+        }
+    }
+
     /// <summary>
     /// Lets the next picture use so much processor time, then SIGXCPU ends the process. The parent's wall clock is shorter: this one is for the
     /// case that the parent is gone.
@@ -41,6 +51,9 @@ internal static partial class ProcessLimits
             throw new InvalidOperationException($"setrlimit({resource}) failed: {Marshal.GetLastPInvokeErrorMessage()}");
         }
     }
+
+    [LibraryImport("libc", EntryPoint = "setpriority", SetLastError = true)]
+    private static partial int SetPriority(int which, int who, int priority);
 
     [LibraryImport("libc", EntryPoint = "setrlimit", SetLastError = true)]
     private static partial int SetLimit(int resource, in Limit limit);

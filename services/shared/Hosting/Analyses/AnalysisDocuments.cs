@@ -34,7 +34,7 @@ public static class AnalysisDocuments
             Routing = findings.Routing,
             Faces = findings.Result?.Faces ?? [],
             Detectors = [.. findings.Detectors.Select(d => Detector(d, self, shown))],
-            Evidence = [.. findings.Detectors.Where(d => shown && d.Activation is not null).Select(d => Activation(d.Name, self))],
+            Evidence = shown ? EvidenceCatalogue.List(record, self) : [],
             CalibrationVersion = findings.Result?.CalibrationVersion,
             Cached = findings.CachedFrom is not null,
             Warnings = findings.Warnings,
@@ -66,14 +66,6 @@ public static class AnalysisDocuments
         Provider = finding.Provider,
         Reason = finding.Reason,
         Mask = shown && finding.Map is not null ? $"{self}/evidence/mask-{finding.Name}" : null,
-    };
-
-    private static EvidenceDocument Activation(string detector, string self) => new()
-    {
-        Name = "activation-" + detector,
-        State = "completed",
-        Summary = $"Where the {detector} network's judgement of the whole picture comes from (class-activation map).",
-        Map = $"{self}/evidence/activation-{detector}",
     };
 
     private static int Percent(AnalysisRecord record)

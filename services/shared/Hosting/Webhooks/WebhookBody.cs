@@ -15,6 +15,8 @@ public static class WebhookBody
     {
         ArgumentNullException.ThrowIfNull(finished);
         var document = AnalysisDocuments.From(finished);
+        // None has been made when the notice is written; links.self lists what there is.
+        document = document with { Evidence = [] };
         string body = Write(type, now, document);
         for (int keep = 64; keep > 0 && Encoding.UTF8.GetByteCount(body) >= Limit; keep /= 2)
         {

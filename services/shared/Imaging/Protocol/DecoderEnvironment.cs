@@ -6,6 +6,9 @@ public static class DecoderEnvironment
     /// <summary>RLIMIT_DATA, bytes.</summary>
     public const string MemoryBytes = "PALIMPSEST_DECODER_MEMORY_BYTES";
 
+    /// <summary>Added to the process's nice value, 0..19.</summary>
+    public const string Niceness = "PALIMPSEST_DECODER_NICENESS";
+
     /// <summary>"1" lets marked pictures misbehave; for tests only.</summary>
     public const string TestHooks = "PALIMPSEST_DECODER_TEST_HOOKS";
 
@@ -13,11 +16,13 @@ public static class DecoderEnvironment
     /// <param name="memoryBytes">Private memory of the process, native and managed.</param>
     /// <param name="managedHeapBytes">The part of it that the managed heap may take.</param>
     /// <param name="testHooks">For tests only.</param>
-    public static IReadOnlyDictionary<string, string> Create(long memoryBytes, long managedHeapBytes, bool testHooks)
+    /// <param name="niceness">0..19: how far others come first.</param>
+    public static IReadOnlyDictionary<string, string> Create(long memoryBytes, long managedHeapBytes, bool testHooks, int niceness = 0)
     {
         var environment = new Dictionary<string, string>(StringComparer.Ordinal)
         {
             [MemoryBytes] = memoryBytes.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            [Niceness] = niceness.ToString(System.Globalization.CultureInfo.InvariantCulture),
             ["DOTNET_GCHeapHardLimit"] = "0x" + managedHeapBytes.ToString("x", System.Globalization.CultureInfo.InvariantCulture),
             ["DOTNET_gcServer"] = "0",
             ["DOTNET_gcConcurrent"] = "0",

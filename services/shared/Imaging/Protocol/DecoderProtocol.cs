@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Palimpsest.Contracts;
 
 namespace Palimpsest.Imaging.Protocol;
 
@@ -10,6 +11,7 @@ namespace Palimpsest.Imaging.Protocol;
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "op")]
 [JsonDerivedType(typeof(PrepareRequest), "prepare")]
 [JsonDerivedType(typeof(RenderRequest), "render")]
+[JsonDerivedType(typeof(EvidenceRequest), "evidence")]
 public abstract record DecoderRequest
 {
     /// <summary>Path of the upload as received.</summary>
@@ -43,6 +45,16 @@ public sealed record RenderRequest : DecoderRequest
 
     /// <summary>The grids that <see cref="Map"/> refers to; required with it.</summary>
     public ImageGeometry? Geometry { get; init; }
+}
+
+/// <summary>
+/// Look at the upload by one classical method; answered with <see cref="EvidenceAnswer"/>. The output file is a map in cells of <see cref="ProbabilityMap.Cell"/> pixels of the stored
+/// picture (<see cref="ProbabilityMap.ToBytes"/>), whose values are levels of the method's fixed scale; it stays empty when there is none.
+/// </summary>
+public sealed record EvidenceRequest : DecoderRequest
+{
+    /// <summary>One of <see cref="EvidenceNames"/>.</summary>
+    public required string Kind { get; init; }
 }
 
 /// <summary>Encodings of a rendering.</summary>
@@ -82,6 +94,9 @@ public sealed record DecoderReply
 
     /// <summary>To a <see cref="RenderRequest"/>.</summary>
     public RenderedImage? Rendered { get; init; }
+
+    /// <summary>To an <see cref="EvidenceRequest"/>.</summary>
+    public EvidenceAnswer? Evidence { get; init; }
 }
 
 /// <summary>Why a picture cannot be analysed.</summary>
@@ -109,6 +124,34 @@ public sealed record PreparedLayout
 /// <param name="Width">Pixels.</param>
 /// <param name="Height">Pixels.</param>
 public sealed record RenderedImage(int Width, int Height);
+
+/// <summary>What a method found; boxes and points in displayed pixels.</summary>
+public sealed record EvidenceAnswer
+{
+    /// <summary>Completed or not applicable: one of <see cref="EvidenceStates"/>.</summary>
+    public string State { get; init; } = EvidenceStates.Completed;
+
+    /// <summary>One of <see cref="EvidenceFindings"/>; null when not applicable.</summary>
+    public string? Finding { get; init; }
+
+    /// <summary>One plain sentence.</summary>
+    public required string Summary { get; init; }
+
+    /// <summary>Figures.</summary>
+    public IReadOnlyList<EvidenceFact> Facts { get; init; } = [];
+
+    /// <summary>Boxes that stand out, largest first.</summary>
+    public IReadOnlyList<PixelBox> Regions { get; init; } = [];
+
+    /// <summary>Copy-move matches.</summary>
+    public IReadOnlyList<EvidencePair> Pairs { get; init; } = [];
+
+    /// <summary>A map was written.</summary>
+    public bool HasMap { get; init; }
+
+    /// <summary>Perceptual hash, 16 hex digits; for that kind only.</summary>
+    public string? Hash { get; init; }
+}
 
 /// <summary>The protocol's JSON, generated at compile time so that a decoder starts fast.</summary>
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]

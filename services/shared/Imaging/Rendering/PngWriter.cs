@@ -20,7 +20,8 @@ public sealed class PngWriter : IDisposable
     /// <param name="width">Pixels a row.</param>
     /// <param name="height">Rows.</param>
     /// <param name="channels">1 = grey, 3 = RGB.</param>
-    public PngWriter(Stream output, int width, int height, int channels)
+    /// <param name="palette">With one channel: the colours of its values, 3 bytes RGB each, at most 256; null for grey.</param>
+    public PngWriter(Stream output, int width, int height, int channels, byte[]? palette = null)
     {
         ArgumentNullException.ThrowIfNull(output);
         if (channels is not (1 or 3))
@@ -34,8 +35,13 @@ public sealed class PngWriter : IDisposable
         BinaryPrimitives.WriteInt32BigEndian(header, width);
         BinaryPrimitives.WriteInt32BigEndian(header[4..], height);
         header[8] = 8;
-        header[9] = channels == 1 ? (byte)0 : (byte)2;
+        header[9] = palette is not null ? (byte)3 : channels == 1 ? (byte)0 : (byte)2;
         WriteChunk(output, "IHDR"u8, header);
+        if (palette is not null)
+        {
+            WriteChunk(output, "PLTE"u8, palette);
+        }
+
         idat = new IdatStream(output);
         zlib = new ZLibStream(idat, CompressionLevel.Fastest, leaveOpen: true);
         filtered = new byte[1 + (width * channels)];

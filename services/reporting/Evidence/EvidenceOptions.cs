@@ -1,0 +1,34 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Palimpsest.Reporting;
+
+/// <summary>Section <c>Evidence</c>.</summary>
+internal sealed class EvidenceOptions
+{
+    /// <summary>Section name.</summary>
+    public const string Section = "Evidence";
+
+    /// <summary>Decoder processes for evidence; they start with the first request and are not those that verdicts wait for.</summary>
+    [Range(1, 64)]
+    public int Processes { get; set; } = 1;
+
+    /// <summary>Added to their nice value, 0..19: verdicts come first.</summary>
+    [Range(0, 19)]
+    public int Niceness { get; set; } = 10;
+
+    /// <summary>Wall time for one kind of evidence, seconds.</summary>
+    [Range(1, 600)]
+    public double TimeoutSeconds { get; set; } = 60;
+
+    /// <summary>Private memory of a process, bytes; holds a 50-megapixel picture with its planes.</summary>
+    [Range(256L << 20, 1L << 40)]
+    public long MemoryBytes { get; set; } = 2L << 30;
+
+    /// <summary>The managed part of it, bytes.</summary>
+    [Range(64L << 20, 1L << 40)]
+    public long ManagedHeapBytes { get; set; } = 1L << 30;
+
+    /// <summary>Similar analyses that are named at most.</summary>
+    [Range(1, 100)]
+    public int MaxSimilar { get; set; } = 10;
+}

@@ -1,0 +1,140 @@
+using Palimpsest.Contracts;
+using Palimpsest.Hosting;
+using Palimpsest.Imaging;
+
+namespace Palimpsest.Reporting;
+
+/// <summary>
+/// The tenant's earlier analyses of nearly the same picture, by perceptual hash. Candidates come from an index of four bands of 16 bits (multi-index hashing: M. Norouzi et al., 2012): hashes
+/// within <see cref="PerceptualHash.MaxDistance"/> bits have a band that differs in at most one. Never looks across tenants; forgets with the picture.
+/// </summary>
+internal sealed partial class NearDuplicates(PlatformDatabase database, IBlobStore blobs, EvidenceDecoders decoders, EvidenceOptions options, ILogger<NearDuplicates> log)
+{
+    private const int Bands = 4;
+
+    private const string Insert = """
+        INSERT INTO perceptual_hashes (analysis_id, tenant, hash, band0, band1, band2, band3) VALUES (@id, @tenant, @hash, @band0, @band1, @band2, @band3)
+        ON CONFLICT (analysis_id) DO NOTHING
+        """;
+
+    private static readonly string Candidates = $"""
+        SELECT h.analysis_id AS "Id", h.hash AS "Hash", a.created_at AS "CreatedAt", a.verdict AS "Verdict"
+        FROM ({string.Join(" UNION ", Enumerable.Range(0, Bands).Select(b => $"SELECT analysis_id, hash FROM perceptual_hashes WHERE tenant = @tenant AND band{b} IN @near{b}"))}) h
+        JOIN analyses a ON a.id = h.analysis_id
+        WHERE a.tenant = @tenant AND a.erased_at IS NULL AND a.id <> @id AND a.created_at <= @before
+        """;
+
+    /// <summary>Keeps the hash of a picture whose verdict is out, from its prepared pixels. Never fails the analysis.</summary>
+    public async Task RememberAsync(AnalysisRecord record, BlobReference prepared, CancellationToken cancellationToken)
+    {
+        if (record is not { Status: AnalysisStatuses.Succeeded, Request.ZeroRetention: false })
+        {
+            return;
+        }
+
+        try
+        {
+            using var blob = await blobs.OpenLocalAsync(prepared.Key, cancellationToken);
+            using var image = PreparedImage.Open(blob.Path);
+            await KeepAsync(record, PerceptualHash.Of(image.Pixels, image.Width, image.Height, image.Facts.Geometry.Orientation), cancellationToken);
+        }
+        catch (Exception e) when (e is BlobNotFoundException or InvalidDataException)
+        {
+            LogSkipped(record.Id, e.Message);
+        }
+    }
+
+    /// <summary>Forgets a picture that is erased.</summary>
+    public Task ForgetAsync(string analysisId, CancellationToken cancellationToken) =>
+        database.ExecuteAsync("DELETE FROM perceptual_hashes WHERE analysis_id = @analysisId", new { analysisId }, cancellationToken);
+
+    /// <summary>The evidence.</summary>
+    public async Task<EvidenceDocument> LookAsync(AnalysisRecord record, EvidenceDocument item, CancellationToken cancellationToken)
+    {
+        string? known = await database.QueryFirstAsync<string>("SELECT hash FROM perceptual_hashes WHERE analysis_id = @id AND tenant = @tenant", new { id = record.Id, tenant = record.Tenant }, cancellationToken);
+        if (known is null)
+        {
+            // Answered from the cache, or older than this table.
+            var (hash, why) = await DecodeAsync(record, cancellationToken);
+            if (hash is null)
+            {
+                return item with { State = EvidenceStates.Error, Summary = why };
+            }
+
+            known = hash;
+            if (!record.Request.ZeroRetention)
+            {
+                await KeepAsync(record, PerceptualHash.FromText(hash), cancellationToken);
+            }
+        }
+
+        var similar = await FindAsync(record, PerceptualHash.FromText(known), cancellationToken);
+        return item with
+        {
+            State = EvidenceStates.Completed,
+            Finding = similar.Count > 0 ? EvidenceFindings.Notable : EvidenceFindings.NothingUnusual,
+            Summary = similar.Count switch
+            {
+                0 => "Nothing unusual: none of your earlier submissions looks like this one.",
+                1 => $"One earlier submission looks nearly the same ({similar[0].Distance} of 64 bits differ).",
+                _ => $"{similar.Count} earlier submissions look nearly the same (at best {similar[0].Distance} of 64 bits differ).",
+            },
+            Facts = [new("Perceptual hash", known), new("Counts as nearly the same", $"at most {PerceptualHash.MaxDistance} of 64 bits differ")],
+            Similar = similar,
+        };
+    }
+
+    private async Task<(string? Hash, string? Why)> DecodeAsync(AnalysisRecord record, CancellationToken cancellationToken)
+    {
+        string output = blobs.CreateTemporaryPath();
+        try
+        {
+            using var upload = await blobs.OpenLocalAsync(record.Request.Upload.Key, cancellationToken);
+            var (answer, refusal) = await decoders.Pool.EvidenceAsync(upload.Path, output, EvidenceNames.Hash, cancellationToken);
+            return (answer?.Hash, refusal?.Detail);
+        }
+        finally
+        {
+            File.Delete(output);
+        }
+    }
+
+    private Task KeepAsync(AnalysisRecord record, ulong hash, CancellationToken cancellationToken) => database.ExecuteAsync(
+        Insert, new { id = record.Id, tenant = record.Tenant, hash = PerceptualHash.ToText(hash), band0 = Band(hash, 0), band1 = Band(hash, 1), band2 = Band(hash, 2), band3 = Band(hash, 3) }, cancellationToken);
+
+    private async Task<IReadOnlyList<SimilarAnalysis>> FindAsync(AnalysisRecord record, ulong hash, CancellationToken cancellationToken)
+    {
+        var rows = await database.QueryAsync<Row>(
+            Candidates,
+            new { id = record.Id, tenant = record.Tenant, before = record.CreatedAt.ToUnixTimeMilliseconds(), near0 = Near(hash, 0), near1 = Near(hash, 1), near2 = Near(hash, 2), near3 = Near(hash, 3) },
+            cancellationToken);
+        return
+        [
+            .. rows.Select(r => (Row: r, Distance: PerceptualHash.Distance(hash, PerceptualHash.FromText(r.Hash))))
+                .Where(r => r.Distance <= PerceptualHash.MaxDistance).OrderBy(r => r.Distance).ThenByDescending(r => r.Row.CreatedAt).Take(options.MaxSimilar)
+                .Select(r => new SimilarAnalysis
+                {
+                    Id = r.Row.Id, Distance = r.Distance, CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(r.Row.CreatedAt), Verdict = r.Row.Verdict, Self = "/v1/analyses/" + r.Row.Id,
+                }),
+        ];
+    }
+
+    private static int Band(ulong hash, int band) => (int)((hash >> (16 * band)) & 0xFFFF);
+
+    /// <summary>The band's value and the sixteen that differ in one bit.</summary>
+    private static int[] Near(ulong hash, int band) => [Band(hash, band), .. Enumerable.Range(0, 16).Select(bit => Band(hash, band) ^ (1 << bit))];
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "No perceptual hash of {AnalysisId}: {Reason}")]
+    private partial void LogSkipped(string analysisId, string reason);
+
+    private sealed class Row
+    {
+        public string Id { get; set; } = "";
+
+        public string Hash { get; set; } = "";
+
+        public long CreatedAt { get; set; }
+
+        public string? Verdict { get; set; }
+    }
+}
