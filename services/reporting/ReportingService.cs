@@ -16,7 +16,12 @@ public static class ReportingService
         platform.AddDecoding();
         platform.AddWebhooks();
         platform.AddOptions<ReportingOptions>(ReportingOptions.Section);
+        platform.AddOptions<EvidenceOptions>(EvidenceOptions.Section);
         var services = platform.Services;
+        services.AddSingleton(s => s.GetRequiredService<IOptions<EvidenceOptions>>().Value);
+        services.AddSingleton<EvidenceDecoders>();
+        services.AddSingleton<EvidenceBook>();
+        services.AddSingleton<NearDuplicates>();
         services.AddSingleton(s => s.GetRequiredService<IOptions<ReportingOptions>>().Value);
         services.AddSingleton<Analysis>();
         services.AddSingleton<ReportWriter>();
@@ -48,6 +53,7 @@ public static class ReportingService
         api.MapList();
         api.MapEvents();
         api.MapImages();
+        api.MapEvidence();
         api.MapReport();
         api.MapBatches();
         api.MapFeedback();

@@ -11,7 +11,7 @@ internal static class CommandLine
     public static async Task<int> RunAsync(string[] args)
     {
         var root = new RootCommand("Palimpsest shows where a picture was edited or generated.");
-        foreach (var command in (Command[])[UpCommand.Create(), ScanCommand.Create(), EvalCommand.Create(), KeysCommand.Create(), SubmitCommand.Create(), QueuesCommand.Create(), CheckExportCommand.Create()])
+        foreach (var command in (Command[])[UpCommand.Create(), ScanCommand.Create(), EvalCommand.Create(), KeysCommand.Create(), SubmitCommand.Create(), QueuesCommand.Create(), CheckExportCommand.Create(), EvidenceCommand.Create()])
         {
             root.Subcommands.Add(command);
         }

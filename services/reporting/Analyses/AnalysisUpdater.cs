@@ -11,7 +11,7 @@ namespace Palimpsest.Reporting;
 /// </summary>
 internal sealed partial class AnalysisUpdater(
     IAnalysisStore store, IBlobStore blobs, IPlatformCache cache, Analysis analysis, ReportWriter writer, BatchCompletion batches, StepProgress progress,
-    ReportingOptions options, TimeProvider time, ILogger<AnalysisUpdater> log, IWebhookScheduler? webhooks = null)
+    ReportingOptions options, NearDuplicates duplicates, TimeProvider time, ILogger<AnalysisUpdater> log, IWebhookScheduler? webhooks = null)
 {
     // Each conflict means that another event of this analysis was saved; an analysis has about ten events.
     private const int Attempts = 25;
@@ -101,6 +101,8 @@ internal sealed partial class AnalysisUpdater(
         ReportingMetrics.Ended(saved);
         if (before.Findings.Prepared is { } prepared)
         {
+            // The verdict is out; its pixels are still here.
+            await duplicates.RememberAsync(saved, prepared, cancellationToken);
             await blobs.DeleteAsync(prepared.Key, cancellationToken);
         }
 

@@ -54,7 +54,7 @@ internal sealed partial class EvidenceBook(
         return await rendered.GetAsync(record.Id, $"evidence-{name}-{maxSide}", async () =>
         {
             var geometry = (await blobs.ReadFactsAsync(record.Findings.Facts?.Key ?? throw new BlobNotFoundException(record.Id + "/facts"), cancellationToken)).Geometry;
-            var levels = await blobs.ReadMapAsync(MapKey(record.Id, name), cancellationToken);
+            var levels = await blobs.ReadMapAsync(BlobKeys.EvidenceMap(record.Id, name), cancellationToken);
             // Evidence is made at the stored size, whatever size the networks saw.
             geometry = geometry with { AnalysedWidth = geometry.StoredWidth, AnalysedHeight = geometry.StoredHeight };
             return EvidenceRenderer.RenderPng(levels, geometry, legend, item.Pairs, maxSide);
@@ -75,7 +75,7 @@ internal sealed partial class EvidenceBook(
         }
 
         // Whoever asks for the same meanwhile waits for the same; it is finished even when all of them leave.
-        string key = Key(record.Id, item.Name);
+        string key = BlobKeys.Evidence(record.Id, item.Name);
         var made = making.GetOrAdd(key, _ => MakeAsync(record, item));
         try
         {
@@ -94,7 +94,7 @@ internal sealed partial class EvidenceBook(
     {
         try
         {
-            await using var stream = await blobs.OpenReadAsync(Key(record.Id, item.Name), cancellationToken);
+            await using var stream = await blobs.OpenReadAsync(BlobKeys.Evidence(record.Id, item.Name), cancellationToken);
             var kept = await JsonSerializer.DeserializeAsync<Kept>(stream, PlatformJson.Options, cancellationToken);
             return kept?.Version == Version ? Fill(item, kept.Answer, kept.DurationMs) : null;
         }
@@ -123,11 +123,11 @@ internal sealed partial class EvidenceBook(
             var kept = new Kept(Version, answer, Math.Round(time.GetElapsedTime(start).TotalMilliseconds, 1));
             if (answer.HasMap)
             {
-                await blobs.PutFileAsync(MapKey(record.Id, item.Name), output, default);
+                await blobs.PutFileAsync(BlobKeys.EvidenceMap(record.Id, item.Name), output, default);
             }
 
             using var json = new MemoryStream(JsonSerializer.SerializeToUtf8Bytes(kept, PlatformJson.Options), writable: false);
-            await blobs.PutAsync(Key(record.Id, item.Name), json, default);
+            await blobs.PutAsync(BlobKeys.Evidence(record.Id, item.Name), json, default);
             return await GoneAsync(record) ? throw new BlobNotFoundException(record.Id) : Fill(item, answer, kept.DurationMs);
         }
         catch (IOException e)
@@ -169,10 +169,6 @@ internal sealed partial class EvidenceBook(
     private static EvidenceDocument Failed(EvidenceDocument item, string why) => item with { State = EvidenceStates.Error, Summary = why, Map = null, Legend = null };
 
     private static string Self(AnalysisRecord record) => "/v1/analyses/" + record.Id;
-
-    private static string Key(string id, string name) => $"{id}/evidence-{name}";
-
-    private static string MapKey(string id, string name) => $"{id}/evidence-{name}-map";
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Evidence {Name} of {AnalysisId} could not be made: {Reason}")]
     private partial void LogFailed(string name, string analysisId, string reason);

@@ -13,7 +13,8 @@ internal sealed partial class NearDuplicates(PlatformDatabase database, IBlobSto
     private const int Bands = 4;
 
     private const string Insert = """
-        INSERT INTO perceptual_hashes (analysis_id, tenant, hash, band0, band1, band2, band3) VALUES (@id, @tenant, @hash, @band0, @band1, @band2, @band3)
+        INSERT INTO perceptual_hashes (analysis_id, tenant, hash, band0, band1, band2, band3)
+        SELECT id, tenant, @hash, @band0, @band1, @band2, @band3 FROM analyses WHERE id = @id AND erased_at IS NULL
         ON CONFLICT (analysis_id) DO NOTHING
         """;
 
@@ -100,7 +101,7 @@ internal sealed partial class NearDuplicates(PlatformDatabase database, IBlobSto
     }
 
     private Task KeepAsync(AnalysisRecord record, ulong hash, CancellationToken cancellationToken) => database.ExecuteAsync(
-        Insert, new { id = record.Id, tenant = record.Tenant, hash = PerceptualHash.ToText(hash), band0 = Band(hash, 0), band1 = Band(hash, 1), band2 = Band(hash, 2), band3 = Band(hash, 3) }, cancellationToken);
+        Insert, new { id = record.Id, hash = PerceptualHash.ToText(hash), band0 = Band(hash, 0), band1 = Band(hash, 1), band2 = Band(hash, 2), band3 = Band(hash, 3) }, cancellationToken);
 
     private async Task<IReadOnlyList<SimilarAnalysis>> FindAsync(AnalysisRecord record, ulong hash, CancellationToken cancellationToken)
     {

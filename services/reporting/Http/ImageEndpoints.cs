@@ -15,7 +15,6 @@ internal static class ImageEndpoints
         routes.MapGet("/analyses/{id}/mask", MaskAsync).WithName("getMask").WithTags("Pictures").WithSummary("Manipulation mask: 8-bit grey PNG of the upload's size").Produces<byte[]>(200, "image/png");
         routes.MapGet("/analyses/{id}/overlay", OverlayAsync).WithName("getOverlay").WithTags("Pictures").WithSummary("The picture with the mask drawn over it").Produces<byte[]>(200, "image/png");
         routes.MapGet("/analyses/{id}/thumbnail", ThumbnailAsync).WithName("getThumbnail").WithTags("Pictures").WithSummary("The picture, small").Produces<byte[]>(200, "image/webp");
-        routes.MapGet("/analyses/{id}/evidence/{name}", EvidenceAsync).WithName("getEvidence").WithTags("Pictures").WithSummary("One piece of evidence as a picture").Produces<byte[]>(200, "image/png");
     }
 
     /// <summary>Sends a picture with the headers that all of them carry.</summary>
@@ -28,6 +27,12 @@ internal static class ImageEndpoints
         headers.CacheControl = "private, no-store";
         return Results.Bytes(bytes, type);
     }
+
+    /// <summary>The longest side that is asked for; null when none is.</summary>
+    /// <exception cref="ApiException">422.</exception>
+    public static int? Side(string? max) => max is null or "" ? null
+        : int.TryParse(max, out int asked) && asked is >= 16 and <= LargestThumbnail ? asked
+        : throw ApiException.InvalidOption("max", $"max is the longest side in pixels, 16 to {LargestThumbnail}.");
 
     private static async Task<IResult> MaskAsync(string id, HttpContext context, IAnalysisStore store, Pictures pictures)
     {
@@ -44,9 +49,7 @@ internal static class ImageEndpoints
 
     private static async Task<IResult> ThumbnailAsync(string id, HttpContext context, IAnalysisStore store, Pictures pictures, string? max)
     {
-        int side = max is null or "" ? ThumbnailSide
-            : int.TryParse(max, out int asked) && asked is >= 16 and <= LargestThumbnail ? asked
-            : throw ApiException.InvalidOption("max", $"max is the longest side in pixels, 16 to {LargestThumbnail}.");
+        int side = Side(max) ?? ThumbnailSide;
         var record = await store.FindForAsync(context, id);
         if (record.ErasedAt is not null)
         {
@@ -56,23 +59,8 @@ internal static class ImageEndpoints
         return Send(context, await ShownAsync(pictures.RenderAsync(record, overlay: false, RenderFormat.Webp, side, context.RequestAborted)), "image/webp", $"{id}-thumbnail.webp");
     }
 
-    private static async Task<IResult> EvidenceAsync(string id, string name, HttpContext context, IAnalysisStore store, Pictures pictures)
-    {
-        var record = await store.FindReportAsync(context, id);
-        var map = Map(record, name) ?? throw ApiException.NotFound("evidence");
-        return Send(context, await ShownAsync(pictures.MaskAsync(record, name, map, null, context.RequestAborted)), "image/png", $"{id}-{name}.png");
-    }
-
-    /// <summary>mask-{detector} or activation-{detector}.</summary>
-    private static BlobReference? Map(AnalysisRecord record, string name)
-    {
-        string[] parts = name.Split('-', 2);
-        var detector = parts.Length == 2 ? record.Findings.Detectors.FirstOrDefault(d => d.Name == parts[1]) : null;
-        return parts[0] switch { "mask" => detector?.Map, "activation" => detector?.Activation, _ => null };
-    }
-
     /// <summary>Erased between the look into the database and the look at the disk.</summary>
-    private static async Task<byte[]> ShownAsync(Task<byte[]> picture)
+    public static async Task<T> ShownAsync<T>(Task<T> picture)
     {
         try
         {

@@ -4,7 +4,7 @@ using Palimpsest.Reporting.Webhooks;
 namespace Palimpsest.Reporting;
 
 /// <summary>Erases an analysis: the row says so first, then the blobs go. A crash between the two leaves blobs that the orphan sweep removes.</summary>
-internal sealed class AnalysisEraser(AnalysisUpdater updater, IBlobStore blobs, IPlatformCache cache, RenderedImages rendered, DeliveryStore deliveries)
+internal sealed class AnalysisEraser(AnalysisUpdater updater, IBlobStore blobs, IPlatformCache cache, RenderedImages rendered, NearDuplicates duplicates, DeliveryStore deliveries)
 {
     /// <summary>Applies <paramref name="event"/> (<see cref="AnalysisDeleted"/> or <see cref="AnalysisExpired"/>) and removes the bytes.</summary>
     public async Task EraseAsync(AnalysisRecord record, object @event, CancellationToken cancellationToken)
@@ -26,6 +26,7 @@ internal sealed class AnalysisEraser(AnalysisUpdater updater, IBlobStore blobs, 
             await deliveries.EraseAsync(record.Id, cancellationToken);
         }
 
+        await duplicates.ForgetAsync(record.Id, cancellationToken);
         rendered.Forget(record.Id);
         await blobs.DeleteAnalysisAsync(record.Id, cancellationToken);
     }

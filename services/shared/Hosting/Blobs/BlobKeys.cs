@@ -20,4 +20,10 @@ public static class BlobKeys
 
     /// <summary>One localizer's class-activation map.</summary>
     public static string Activation(string analysisId, string detector) => $"{analysisId}/activation-{detector}";
+
+    /// <summary>What one kind of evidence found.</summary>
+    public static string Evidence(string analysisId, string name) => $"{analysisId}/evidence-{name}";
+
+    /// <summary>The map of one kind of evidence.</summary>
+    public static string EvidenceMap(string analysisId, string name) => $"{analysisId}/evidence-{name}-map";
 }
