@@ -18,6 +18,9 @@ internal static class InferenceMetrics
     public static Histogram<double> NetworkTime { get; } =
         PlatformTelemetry.Meter.CreateHistogram<double>("palimpsest.inference.network_time", "s", "Inside ONNX Runtime, one call.");
 
+    public static Counter<double> NetworkCpu { get; } = PlatformTelemetry.Meter.CreateCounter<double>(
+        "palimpsest.inference.network_cpu", "s", "Processor time inside ONNX Runtime, where a run has one thread on the CPU: what is left of the process' time is ours.");
+
     public static Counter<long> Runs { get; } =
         PlatformTelemetry.Meter.CreateCounter<long>("palimpsest.inference.runs", "{run}", "Calls of ONNX Runtime.");
 

@@ -93,6 +93,45 @@ public sealed class TensorTests
         }
     }
 
+    [Theory]
+    [InlineData(1.6)]
+    [InlineData(1)]
+    public void Resizing_in_vectors_gives_what_plain_arithmetic_gives(double areaAbove)
+    {
+        var random = new Random(7);
+        foreach (var (width, height, region, w, h) in new[]
+        {
+            (97, 61, new Region(0, 0, 97, 61), 31, 17), (131, 40, new Region(5, 3, 90, 33), 64, 64), (33, 9, new Region(-4, 2, 41, 9), 40, 12), (300, 200, new Region(0, 0, 300, 200), 128, 85),
+        })
+        {
+            var rgb = new byte[width * height * 3];
+            random.NextBytes(rgb);
+            var (columns, rows) = (ResampleAxis.Resize(region.X, region.Width, width, w, areaAbove), ResampleAxis.Resize(region.Y, region.Height, height, h, areaAbove));
+            var expected = new byte[w * h * 3];
+            for (int i = 0; i < expected.Length; i++)
+            {
+                int c = i % 3, x = i / 3 % w, y = i / 3 / w;
+                float sum = 0;
+                for (int t = x * columns.Taps; t < (x + 1) * columns.Taps; t++)
+                {
+                    float mixed = 0;
+                    for (int u = y * rows.Taps; u < (y + 1) * rows.Taps; u++)
+                    {
+                        mixed += rgb[(((rows.Index[u] * width) + columns.Index[t]) * 3) + c] * rows.Weight[u];
+                    }
+
+                    sum += mixed * columns.Weight[t];
+                }
+
+                expected[i] = (byte)Math.Clamp(sum + 0.5f, 0, 255);
+            }
+
+            var target = new byte[w * h * 3];
+            PixelResizer.Resize(rgb, width, height, region, target, w, h, areaAbove);
+            target.ShouldBe(expected, $"{width}×{height} to {w}×{h}");
+        }
+    }
+
     [Fact]
     public void Buffers_are_reused_and_hold_what_was_asked_for()
     {

@@ -1,5 +1,6 @@
 using System.Data;
 using System.Data.Common;
+using System.Runtime.CompilerServices;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using Npgsql;
@@ -14,6 +15,10 @@ public sealed class PlatformDatabase : IAsyncDisposable
 {
     private readonly NpgsqlDataSource? postgres;
     private readonly string sqlite;
+
+    // The pool hands the same few handles out again and again, and a handle keeps its settings.
+    private static readonly object Configured = new();
+    private readonly ConditionalWeakTable<SQLitePCL.sqlite3, object> configured = [];
 
     // SQLite has one writer; queueing here is fair, does not poll as its busy handler does, and shares the cost of commits.
     private readonly GroupCommit commits;
@@ -50,8 +55,13 @@ public sealed class PlatformDatabase : IAsyncDisposable
 
         var connection = new SqliteConnection(sqlite);
         await connection.OpenAsync(cancellationToken);
-        // FULL: a 202 must survive a power cut. WAL keeps readers running beside the writer.
-        await connection.ExecuteAsync("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
+        if (!configured.TryGetValue(connection.Handle!, out _))
+        {
+            // FULL: a 202 must survive a power cut. WAL keeps readers running beside the writer.
+            await connection.ExecuteAsync("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
+            configured.AddOrUpdate(connection.Handle!, Configured);
+        }
+
         return connection;
     }
 
