@@ -1,4 +1,6 @@
+using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Mvc;
+using Palimpsest.Contracts;
 using Palimpsest.Hosting;
 
 namespace Palimpsest.Gateway;
@@ -7,6 +9,7 @@ namespace Palimpsest.Gateway;
 public static class GatewayService
 {
     private const int LeastThreads = 32;
+    private const long MaxBodyBytes = 1 << 20;
 
     /// <summary>Adds the gateway to a process.</summary>
     public static void AddGateway(this PlatformBuilder platform)
@@ -43,7 +46,7 @@ public static class GatewayService
         {
             kestrel.AddServerHeader = false;
             // The endpoints that take images count bytes themselves.
-            kestrel.Limits.MaxRequestBodySize = 1 << 20;
+            kestrel.Limits.MaxRequestBodySize = MaxBodyBytes;
         });
     }
 
@@ -54,6 +57,7 @@ public static class GatewayService
         app.UseConsole();
         app.UseMiddleware<KeyAuthentication>();
         app.UseMiddleware<LimitsMiddleware>();
+        app.Use(RefuseLongBodies);
         // A refusal that leaves the body unread reaches the client only if the server goes on taking it for a moment, which it does not beyond its own limit.
         var unlimited = new DisableRequestSizeLimitAttribute();
         app.MapPost("/v1/analyses", (HttpContext context, AnalysesEndpoint endpoint) => endpoint.PostAsync(context)).WithName("submitAnalysis").WithMetadata(unlimited);
@@ -63,6 +67,19 @@ public static class GatewayService
         {
             app.MapReverseProxy();
         }
+    }
+
+    /// <summary>By what they announce, and heard to the end: a server that stops listening at its limit closes the connection on a client that is still sending, which then reads no answer.</summary>
+    private static Task RefuseLongBodies(HttpContext context, RequestDelegate next)
+    {
+        bool own = context.GetEndpoint()?.Metadata.GetMetadata<IRequestSizeLimitMetadata>() is { MaxRequestBodySize: null };
+        if (own || context.Request.ContentLength is null or <= MaxBodyBytes)
+        {
+            return next(context);
+        }
+
+        MultipartBody.Allow(context.Request, context.Request.ContentLength.Value);
+        throw new ApiException(413, ErrorCodes.ImageTooLarge, $"The body is larger than {MaxBodyBytes:N0} bytes.");
     }
 
     private static void AddLimits(PlatformBuilder platform)

@@ -6,7 +6,7 @@ namespace Palimpsest.Gateway;
 
 /// <summary><c>POST /v1/batches</c>: many images, each an analysis of its own; one that is refused does not spoil the others.</summary>
 internal sealed class BatchesEndpoint(
-    BatchReader reader, Acceptance acceptance, IdempotencyStore idempotency, PendingGate gate, TenantLimits limits, CallbackCheck callbacks, TimeProvider time)
+    BatchReader reader, Acceptance acceptance, IdempotencyStore idempotency, PendingGate gate, TenantLimits limits, CallbackCheck callbacks, IWebhookScheduler webhooks, TimeProvider time)
 {
     public async Task PostAsync(HttpContext context)
     {
@@ -56,11 +56,14 @@ internal sealed class BatchesEndpoint(
                 accepted.Add(await acceptance.PrepareAsync(tenant, item.Image!, each, item.Filename, item.ShownUrl, (id, item.Index), cancellationToken));
             }
 
+            var now = time.GetUtcNow();
             batch = new BatchRecord
             {
                 Id = id,
                 Tenant = tenant,
-                CreatedAt = time.GetUtcNow(),
+                CreatedAt = now,
+                // Every item refused or answered from the cache: no analysis will end and close it.
+                CompletedAt = accepted.TrueForAll(a => AnalysisStatuses.IsTerminal(a.Record.Status)) ? now : null,
                 Total = submission.Items.Count,
                 CallbackUrl = submission.Options.CallbackUrl,
                 Metadata = submission.Options.Metadata,
@@ -80,6 +83,12 @@ internal sealed class BatchesEndpoint(
             async transaction =>
             {
                 await batch.InsertAsync(transaction, CancellationToken.None);
+                if (batch.CompletedAt is { } at)
+                {
+                    var ended = accepted.GroupBy(a => (a.Record.Status, a.Record.Findings.Result?.Verdict)).Select(g => (g.Key.Status, g.Key.Verdict, g.LongCount())).ToList();
+                    await webhooks.ScheduleBatchAsync(transaction, batch.Finish(at, ended), CancellationToken.None);
+                }
+
                 if (reservation is not null)
                 {
                     await reservation.CompleteAsync(transaction, answer, CancellationToken.None);
@@ -87,6 +96,7 @@ internal sealed class BatchesEndpoint(
             },
             cancellationToken);
         reservation?.Committed();
+        webhooks.Wake();
         return answer;
     }
 }

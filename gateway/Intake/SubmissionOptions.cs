@@ -134,7 +134,9 @@ internal sealed class OptionCollector
 
         try
         {
-            if (JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { MaxDepth = 16, AllowDuplicateProperties = false }) is JsonObject metadata)
+            // As text first: names are compared by their text, and a lone surrogate has none.
+            using var json = JsonDocument.Parse(text, new JsonDocumentOptions { MaxDepth = 16 });
+            if (JsonBody.IsText(json.RootElement) && JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { MaxDepth = 16, AllowDuplicateProperties = false }) is JsonObject metadata)
             {
                 return metadata;
             }
@@ -144,7 +146,7 @@ internal sealed class OptionCollector
             // Answered below.
         }
 
-        Refuse("metadata", "Must be a JSON object with unique names, at most 16 levels deep.");
+        Refuse("metadata", "Must be a JSON object with unique names, at most 16 levels deep, its strings without half of a surrogate pair.");
         return null;
     }
 }

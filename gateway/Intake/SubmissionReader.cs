@@ -127,13 +127,13 @@ internal static class JsonBody
             }
 
             var json = JsonDocument.Parse(Encoding.UTF8.GetString(buffer, 0, length), new JsonDocumentOptions { MaxDepth = 24 });
-            if (json.RootElement.ValueKind == JsonValueKind.Object)
+            if (json.RootElement.ValueKind == JsonValueKind.Object && IsText(json.RootElement))
             {
                 return json;
             }
 
             json.Dispose();
-            throw ApiException.Malformed("The body must be a JSON object.");
+            throw ApiException.Malformed("The body must be a JSON object whose strings are text: no half of a surrogate pair.");
         }
         catch (JsonException e)
         {
@@ -142,6 +142,25 @@ internal static class JsonBody
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    /// <summary>Every name and string can be read. JSON may hold a lone surrogate (RFC 8259, 8.2), which no text can.</summary>
+    public static bool IsText(JsonElement json)
+    {
+        try
+        {
+            return json.ValueKind switch
+            {
+                JsonValueKind.Object => json.EnumerateObject().All(m => m.Name is not null && IsText(m.Value)),
+                JsonValueKind.Array => json.EnumerateArray().All(IsText),
+                JsonValueKind.String => json.GetString() is not null,
+                _ => true,
+            };
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
         }
     }
 

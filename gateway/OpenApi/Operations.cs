@@ -141,7 +141,7 @@ internal static class Operations
         yield return new Operation("get", "/v1/webhook-deliveries", "listWebhookDeliveries", Webhooks, "The delivery log, newest first")
             .Needs(Scopes.Read).Parameter("query", "endpoint_id", Shape.Text(), "Only those to this endpoint.").Parameter("query", "analysis_id", Shape.Text(), "Only those about this analysis.")
             .Parameter("query", "state", Shape.OneOf("pending", "delivered", "failed"), "Only those in this state.").Reference("Limit", "Cursor")
-            .Answers(200, "A page.", Shape.Json(Shape.Page(Shape.Ref("WebhookDelivery"))), "Link").Fails(400, 422);
+            .Answers(200, "A page.", Shape.Json(Shape.Page(Shape.Ref("WebhookDelivery"))), "Link").Fails(422);
         yield return new Operation("get", "/v1/webhook-deliveries/{id}", "getWebhookDelivery", Webhooks, "One delivery with its body and attempts")
             .Needs(Scopes.Read).Reference("DeliveryId").Answers(200, "The delivery.", Shape.Json(Shape.Ref("WebhookDelivery"))).Fails(404);
         yield return new Operation("post", "/v1/webhook-deliveries/{id}/redeliver", "redeliverWebhook", Webhooks, "Send a delivery again, under the same id")

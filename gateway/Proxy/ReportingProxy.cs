@@ -48,6 +48,17 @@ internal static class ReportingProxy
                     request.ProxyRequest.Headers.TryAddWithoutValidation(TenantAssertion.Header, TenantAssertion.Create(TenantContext.Of(request.HttpContext), key, time.GetUtcNow()));
                     return ValueTask.CompletedTask;
                 });
+                // Reporting does not know that these take POST here.
+                transforms.AddResponseTransform(response =>
+                {
+                    var headers = response.HttpContext.Response.Headers;
+                    if (headers.Allow.Count > 0 && response.HttpContext.Request.Path.Value is "/v1/analyses" or "/v1/batches")
+                    {
+                        headers.Allow = headers.Allow + ", POST";
+                    }
+
+                    return ValueTask.CompletedTask;
+                });
             });
     }
 }

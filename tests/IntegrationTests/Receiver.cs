@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text;
 using Google.Protobuf;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -25,6 +26,9 @@ public sealed class Receiver : IAsyncDisposable
     /// <summary>Spans of every process.</summary>
     public ConcurrentQueue<CollectedSpan> Spans { get; } = new();
 
+    /// <summary>Every export of every process, as it came: one character for each byte.</summary>
+    public ConcurrentQueue<string> Exports { get; } = new();
+
     public static async Task<Receiver> StartAsync()
     {
         var address = new Uri($"http://127.0.0.1:{ChildProcess.FreePort()}");
@@ -42,6 +46,7 @@ public sealed class Receiver : IAsyncDisposable
         {
             using var body = new MemoryStream();
             await context.Request.Body.CopyToAsync(body);
+            receiver.Exports.Enqueue(Encoding.Latin1.GetString(body.ToArray()));
             foreach (var span in OtlpTraces.Read(body.ToArray()))
             {
                 receiver.Spans.Enqueue(span);
@@ -74,7 +79,7 @@ internal static class OtlpTraces
             service, Hex(span, 1), Hex(span, 2), Hex(span, 4), Text(span, 5), [.. Messages(span, 13).Select(link => Hex(link, 1))]));
     }
 
-    private static string Text(byte[] message, int field) => Messages(message, field).Select(System.Text.Encoding.UTF8.GetString).FirstOrDefault("");
+    private static string Text(byte[] message, int field) => Messages(message, field).Select(Encoding.UTF8.GetString).FirstOrDefault("");
 
     private static string Hex(byte[] message, int field) => Messages(message, field).Select(Convert.ToHexStringLower).FirstOrDefault("");
 

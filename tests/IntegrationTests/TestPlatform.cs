@@ -19,6 +19,9 @@ public sealed class TestPlatform : IAsyncLifetime
     private readonly string folder = Directory.CreateTempSubdirectory("palimpsest-it-").FullName;
     private readonly HttpClient http = new() { Timeout = TimeSpan.FromSeconds(30) };
 
+    /// <summary>Given as <c>--data</c>.</summary>
+    internal string Folder => folder;
+
     internal DistributedHost Host { get; private set; } = null!;
 
     internal Receiver Receiver { get; private set; } = null!;

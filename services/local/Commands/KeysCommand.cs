@@ -2,6 +2,7 @@ using System.CommandLine;
 using Microsoft.Extensions.Logging.Abstractions;
 using Palimpsest.Gateway;
 using Palimpsest.Hosting;
+using Palimpsest.Local.Servers;
 
 namespace Palimpsest.Local.Commands;
 
@@ -10,7 +11,7 @@ internal static class KeysCommand
 {
     public static Command Create()
     {
-        var data = new Option<string?>("--data") { Description = "Folder given to 'up' (default: data, or PALIMPSEST_DATA). POSTGRES_URL wins.", Recursive = true };
+        var data = new Option<string?>("--data") { Description = "Folder given to 'up' (default: data, or PALIMPSEST_DATA); finds the database that a running 'up --distributed' started there. POSTGRES_URL wins.", Recursive = true };
         var command = new Command("keys", "Creates, lists and revokes API keys.") { data };
 
         var tenant = new Option<string>("--tenant") { Description = "Whose key.", DefaultValueFactory = _ => ApiKeys.DefaultTenant };
@@ -71,6 +72,13 @@ internal static class KeysCommand
             overrides["PALIMPSEST_DATA"] = data;
         }
 
+        string folder = Path.GetFullPath(data ?? Environment.GetEnvironmentVariable("PALIMPSEST_DATA") ?? "data");
+        string? beside = Environment.GetEnvironmentVariable("POSTGRES_URL") is { Length: > 0 } ? null : LocalServers.RunningPostgres(folder);
+        if (beside is not null)
+        {
+            overrides["POSTGRES_URL"] = beside;
+        }
+
         try
         {
             var platform = PlatformBuilder.Create([], "keys", overrides);
@@ -78,9 +86,14 @@ internal static class KeysCommand
             await new SchemaMigrator(database, TimeProvider.System, NullLogger<SchemaMigrator>.Instance).StartAsync(cancellationToken);
             return await work(new ApiKeys(database, TimeProvider.System));
         }
-        catch (Exception e) when (e is ArgumentException or InvalidOperationException or System.Data.Common.DbException)
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException or System.Data.Common.DbException or IOException or UnauthorizedAccessException)
         {
             await Console.Error.WriteLineAsync(e.Message);
+            if (beside is not null && e is System.Data.Common.DbException)
+            {
+                await Console.Error.WriteLineAsync($"{folder} belongs to 'up --distributed': start that again, or remove {Path.Combine(folder, "servers", "postgres.url")} if it is never to be used any more.");
+            }
+
             return 1;
         }
     }

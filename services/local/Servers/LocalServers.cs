@@ -1,13 +1,14 @@
+using System.Text;
+
 namespace Palimpsest.Local.Servers;
 
 /// <summary>Broker, cache and database of the distributed mode: those whose address is given are used, the others are started here.</summary>
 internal sealed class LocalServers : IAsyncDisposable
 {
     private readonly Dictionary<string, string?> urls = new(StringComparer.Ordinal);
+    private readonly string note;
 
-    private LocalServers()
-    {
-    }
+    private LocalServers(string folder) => note = NoteIn(folder);
 
     /// <summary>Null when <c>RABBITMQ_URL</c> was given.</summary>
     public ILocalServer? RabbitMq { get; private set; }
@@ -28,7 +29,7 @@ internal sealed class LocalServers : IAsyncDisposable
     /// <param name="cancellationToken">Stops waiting; what was started is stopped.</param>
     public static async Task<LocalServers> StartAsync(string folder, Func<string, string?> given, Action<string> say, CancellationToken cancellationToken)
     {
-        var servers = new LocalServers();
+        var servers = new LocalServers(folder);
         try
         {
             servers.RabbitMq = servers.Choose("RABBITMQ_URL", given, () => Pick(RabbitMqServer.IsInstalled, DockerImage.RabbitMq, folder, () => new RabbitMqServer(Path.Combine(folder, "rabbitmq"))));
@@ -39,6 +40,7 @@ internal sealed class LocalServers : IAsyncDisposable
                 await server.StartAsync(cancellationToken);
                 say($"{server.Url.Scheme} on port {server.Url.Port}");
             }));
+            servers.LeaveNote();
             return servers;
         }
         catch
@@ -48,12 +50,35 @@ internal sealed class LocalServers : IAsyncDisposable
         }
     }
 
+    /// <summary>The database that <c>up --distributed</c> has started over a data folder; null: none runs.</summary>
+    public static string? RunningPostgres(string data) => NoteIn(Path.Combine(data, "servers")) is var note && File.Exists(note) ? File.ReadAllText(note).Trim() : null;
+
     public async ValueTask DisposeAsync()
     {
+        if (Postgres is not null)
+        {
+            File.Delete(note);
+        }
+
         foreach (var server in Started)
         {
             await server.DisposeAsync();
         }
+    }
+
+    private static string NoteIn(string folder) => Path.Combine(folder, "postgres.url");
+
+    /// <summary>For <c>keys</c>, which somebody runs beside us with the same <c>--data</c>. The address holds a password.</summary>
+    private void LeaveNote()
+    {
+        if (Postgres is null)
+        {
+            return;
+        }
+
+        File.Delete(note);
+        using var file = new FileStream(note, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
+        file.Write(Encoding.UTF8.GetBytes(Postgres.Url.ToString()));
     }
 
     private IEnumerable<ILocalServer> Started => new[] { RabbitMq, Redis, Postgres }.OfType<ILocalServer>();

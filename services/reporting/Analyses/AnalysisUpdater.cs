@@ -32,6 +32,7 @@ internal sealed partial class AnalysisUpdater(
             var now = time.GetUtcNow();
             if (analysis.Apply(before, @event, now) is not { } change)
             {
+                await RemoveLateAsync(before, cancellationToken);
                 return before;
             }
 
@@ -45,6 +46,10 @@ internal sealed partial class AnalysisUpdater(
 
         throw new TimeoutException($"{analysisId} was saved by others {Attempts} times in a row.");
     }
+
+    /// <summary>A step that was at work while the analysis was erased has left its blobs and tells of them now.</summary>
+    private Task RemoveLateAsync(AnalysisRecord record, CancellationToken cancellationToken) =>
+        record.ErasedAt is null ? Task.CompletedTask : blobs.DeleteAnalysisAsync(record.Id, cancellationToken);
 
     private async Task<AnalysisChange> FinishAsync(AnalysisRecord ready, DateTimeOffset now, CancellationToken cancellationToken)
     {

@@ -1,5 +1,4 @@
 using System.Data.Common;
-using System.Diagnostics;
 using Dapper;
 using Palimpsest.Contracts;
 using Palimpsest.Hosting;
@@ -59,21 +58,7 @@ internal sealed class BatchCompletion(PlatformDatabase database, TimeProvider ti
             "UPDATE batches SET completed_at = @at WHERE id = @batchId", new { batchId, at = now.ToUnixTimeMilliseconds() }, transaction, cancellationToken: cancellationToken));
         if (webhooks is not null)
         {
-            int succeeded = (int)rows.Where(r => r.Status == AnalysisStatuses.Succeeded).Sum(r => r.Count);
-            await webhooks.ScheduleBatchAsync(transaction, new FinishedBatch
-            {
-                Id = batch.Id,
-                Tenant = batch.Tenant,
-                CreatedAt = batch.CreatedAt,
-                CompletedAt = now,
-                Total = batch.Total,
-                Succeeded = succeeded,
-                Failed = batch.Total - succeeded,
-                Verdicts = rows.Where(r => r.Verdict is not null).GroupBy(r => r.Verdict!).ToDictionary(g => g.Key, g => (int)g.Sum(r => r.Count), StringComparer.Ordinal),
-                CallbackUrl = batch.CallbackUrl,
-                Metadata = batch.Metadata,
-                Traceparent = Activity.Current?.Id,
-            }, cancellationToken);
+            await webhooks.ScheduleBatchAsync(transaction, batch.Finish(now, rows), cancellationToken);
         }
     }
 }

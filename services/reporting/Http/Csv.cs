@@ -7,6 +7,9 @@ internal static class Csv
 {
     public const string ContentType = "text/csv; charset=utf-8";
 
+    // The full-width ones too: spreadsheets of East Asian locales take them for the others.
+    private const string Formula = "=+-@\t\r\n＝＋－＠";
+
     /// <summary>One row with its line end.</summary>
     public static string Row(params object?[] cells) => string.Join(',', cells.Select(Cell)) + "\r\n";
 
@@ -17,7 +20,7 @@ internal static class Csv
             null => "",
             double number => number.ToString("0.######"),
             DateTimeOffset time => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'"),
-            string s => s.Length > 0 && "=+-@\t\r".Contains(s[0]) ? "'" + s : s,
+            string s => s.Length > 0 && Formula.Contains(s[0]) ? "'" + s : s,
             _ => value.ToString() ?? "",
         };
         return text.AsSpan().IndexOfAny("\",\r\n") < 0 ? text : new StringBuilder(text.Length + 8).Append('"').Append(text).Replace("\"", "\"\"", 1, text.Length).Append('"').ToString();

@@ -33,6 +33,11 @@ internal static class EventStream
         context.Response.ContentType = "text/event-stream; charset=utf-8";
         context.Response.Headers.CacheControl = "no-store";
         context.Response.Headers["X-Accel-Buffering"] = "no";
+        if (HttpMethods.IsHead(context.Request.Method))
+        {
+            return;
+        }
+
         try
         {
             await context.Response.WriteAsync("retry: 2000\n\n", stopping.Token);

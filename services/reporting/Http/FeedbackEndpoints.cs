@@ -40,9 +40,9 @@ internal static class FeedbackEndpoints
             throw ApiException.InvalidOption("label", "label is 'real' or 'fake'.");
         }
 
-        if (request.Note?.Length > LongestNote)
+        if (request.Note is { } note && (note.Length > LongestNote || note.Contains('\0')))
         {
-            throw ApiException.InvalidOption("note", $"note has at most {LongestNote} characters.");
+            throw ApiException.InvalidOption("note", $"note has at most {LongestNote} characters, none of them U+0000.");
         }
 
         var now = time.GetUtcNow();

@@ -1,6 +1,4 @@
-using System.Buffers.Text;
 using System.Diagnostics;
-using System.Text;
 using Microsoft.Extensions.Options;
 using Palimpsest.Contracts;
 using Palimpsest.Hosting;
@@ -80,28 +78,19 @@ internal static class WebhookEndpoints
         await store.RotateAsync(Admin(context), id, TimeSpan.FromHours(options.Value.RotationHours), context.RequestAborted) ?? throw ApiException.NotFound("webhook endpoint");
 
     private static async Task<Page<WebhookDeliveryDocument>> LogAsync(
-        HttpContext context, EndpointStore store, string? endpoint_id = null, string? analysis_id = null, string? state = null, int limit = 50, string? cursor = null)
+        HttpContext context, EndpointStore store, string? endpoint_id = null, string? analysis_id = null, string? state = null, string? limit = null, string? cursor = null)
     {
         string tenant = Reader(context);
-        if (limit is < 1 or > 200)
-        {
-            throw ApiException.InvalidOption("limit", "limit is a number from 1 to 200.");
-        }
-
+        int count = Paging.Limit(limit);
         if (state is not null && !States.Contains(state))
         {
             throw ApiException.InvalidOption("state", "state is pending, delivered or failed.");
         }
 
-        var rows = await store.DeliveriesAsync(tenant, new DeliveryFilter(endpoint_id, analysis_id, state, limit + 1, After(cursor)), context.RequestAborted);
-        string? next = rows.Count > limit ? Cursor(rows[limit - 1]) : null;
-        if (next is not null)
-        {
-            var query = QueryString.Create(context.Request.Query.Where(q => q.Key != "cursor")).Add("cursor", next);
-            context.Response.Headers.Link = $"<{context.Request.Path}{query}>; rel=\"next\"";
-        }
-
-        return new Page<WebhookDeliveryDocument>([.. rows.Take(limit)], next);
+        var rows = await store.DeliveriesAsync(tenant, new DeliveryFilter(endpoint_id, analysis_id, state, count + 1, Paging.Open(cursor)), context.RequestAborted);
+        string? next = rows.Count > count ? Paging.Cursor(rows[count - 1].CreatedAt, rows[count - 1].Id) : null;
+        Paging.LinkNext(context, next);
+        return new Page<WebhookDeliveryDocument>([.. rows.Take(count)], next);
     }
 
     private static async Task<WebhookDeliveryDocument> DeliveryAsync(HttpContext context, string id, EndpointStore store) =>
@@ -130,14 +119,14 @@ internal static class WebhookEndpoints
 
     private static async Task CheckAsync(EndpointRequest request, GuardedHttp http, CancellationToken cancellationToken)
     {
-        if (request.Events?.FirstOrDefault(e => !WebhookEvents.All.Contains(e)) is { } unknown)
+        if (request.Events is { } events && (events.Any(e => !WebhookEvents.All.Contains(e)) || events.Distinct(StringComparer.Ordinal).Count() < events.Count))
         {
-            throw ApiException.InvalidOption("events", $"'{unknown}' is not an event; choose from {string.Join(", ", WebhookEvents.All)}, or leave the list empty for all.");
+            throw ApiException.InvalidOption("events", $"Choose from {string.Join(", ", WebhookEvents.All)}, each once, or leave the list empty for all.");
         }
 
-        if (request.Description is { Length: > 200 })
+        if (request.Description is { } description && (description.Length > 200 || description.Contains('\0')))
         {
-            throw ApiException.InvalidOption("description", "description has at most 200 characters.");
+            throw ApiException.InvalidOption("description", "description has at most 200 characters, none of them U+0000.");
         }
 
         if (request.Url is not null && await http.CheckAsync(request.Url, cancellationToken) is { } refusal)
@@ -163,20 +152,5 @@ internal static class WebhookEndpoints
         var caller = TenantContext.Of(context);
         caller.Require(scope);
         return caller.Tenant;
-    }
-
-    private static string Cursor(WebhookDeliveryDocument last) => Base64Url.EncodeToString(Encoding.UTF8.GetBytes($"{last.CreatedAt.ToUnixTimeMilliseconds()} {last.Id}"));
-
-    private static (DateTimeOffset CreatedAt, string Id)? After(string? cursor)
-    {
-        if (cursor is null)
-        {
-            return null;
-        }
-
-        return Base64Url.IsValid(cursor) && Encoding.UTF8.GetString(Base64Url.DecodeFromChars(cursor)).Split(' ') is [var at, var id]
-            && long.TryParse(at, out long milliseconds) && milliseconds is >= 0 and < 253_402_300_800_000
-            ? (DateTimeOffset.FromUnixTimeMilliseconds(milliseconds), id)
-            : throw ApiException.InvalidOption("cursor", "Send the next_cursor of the page before, unchanged.");
     }
 }

@@ -71,7 +71,7 @@ public sealed class PlatformBuilder
         Services.AddHostedService<OutboxDispatcher>();
         var app = host.Build();
         app.UseProblems();
-        app.UseRouting();
+        app.UseMethods();
         app.MapHealth();
         app.MapMetrics();
         return app;

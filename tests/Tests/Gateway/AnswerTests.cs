@@ -207,6 +207,26 @@ public sealed class AnswerTests : IAsyncLifetime
         batch.Items[0].Url.ShouldBe(at + "/a.jpg");
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_batch_that_leaves_nothing_to_do_is_completed_at_once(bool cached)
+    {
+        await BeatAsync(Model);
+        await FinishAsync(await SubmitAsync(Api.Jpeg()));
+        using var form = Api.Form(cached ? Api.Jpeg() : "hello, this is text"u8.ToArray(), ("callback_url", "http://127.0.0.1:9/hook"));
+        using var response = await host.Client.SendAsync(Api.Post(form, "/v1/batches"));
+        var batch = JsonSerializer.Deserialize<BatchDocument>(await response.Content.ReadAsStringAsync(), PlatformJson.Options)!;
+        batch.Status.ShouldBe("completed");
+        batch.CompletedAt.ShouldNotBeNull();
+        (batch.Counts.Succeeded, batch.Counts.Rejected).ShouldBe(cached ? (1, 0) : (0, 1));
+        var deliveries = await host.Service<PlatformDatabase>().QueryAsync<string>("SELECT body FROM webhook_deliveries WHERE batch_id = @id", new { id = batch.Id }, default);
+        var notice = JsonNode.Parse(deliveries.Single())!;
+        notice["type"]!.GetValue<string>().ShouldBe(WebhookEvents.BatchCompleted);
+        notice["data"]!["succeeded"]!.GetValue<int>().ShouldBe(cached ? 1 : 0);
+        notice["data"]!["verdicts"]!.AsObject().Count.ShouldBe(cached ? 1 : 0);
+    }
+
     [Fact]
     public async Task A_batch_has_bounds()
     {

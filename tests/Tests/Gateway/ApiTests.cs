@@ -91,6 +91,35 @@ public sealed class ApiTests(WholePlatform platform) : IClassFixture<WholePlatfo
     }
 
     [Fact]
+    public async Task Every_address_says_what_it_takes_and_takes_HEAD_where_it_takes_GET()
+    {
+        using var owner = platform.Connect(platform.Key);
+        var ids = await ThingsOfAsync(owner);
+        // Not recorded: the document describes neither HEAD nor OPTIONS.
+        using var client = new HttpClient { BaseAddress = platform.Address, DefaultRequestHeaders = { { "X-Api-Key", platform.Key } } };
+        foreach (var address in Endpoints().Where(e => !e.Path.StartsWith("/health", StringComparison.Ordinal)).GroupBy(e => e.Path))
+        {
+            string path = ids.Aggregate(address.Key, (p, thing) => p.StartsWith(thing.Key, StringComparison.Ordinal) ? p.Replace("{id}", thing.Value) : p).Replace("{name}", "mask-shallowfake");
+            string[] methods = [.. address.Select(a => a.Method)];
+            string[] allowed = methods.Contains("GET") ? [.. methods, "HEAD"] : methods;
+            using var options = await client.SendAsync(new HttpRequestMessage(HttpMethod.Options, path));
+            options.StatusCode.ShouldBe(HttpStatusCode.NoContent, path);
+            options.Content.Headers.Allow.ShouldBe(allowed, ignoreOrder: true, path);
+            using var other = await client.SendAsync(new HttpRequestMessage(HttpMethod.Put, path));
+            await other.ProblemAsync(405, ErrorCodes.MethodNotAllowed);
+            other.Content.Headers.Allow.ShouldBe(allowed, ignoreOrder: true, path);
+            if (methods.Contains("GET"))
+            {
+                using var get = await client.GetAsync(path);
+                using var head = await client.SendAsync(new HttpRequestMessage(HttpMethod.Head, path));
+                head.StatusCode.ShouldBe(get.StatusCode, path);
+                head.Content.Headers.ContentType.ShouldBe(get.Content.Headers.ContentType, path);
+                (await head.Content.ReadAsByteArrayAsync()).ShouldBeEmpty(path);
+            }
+        }
+    }
+
+    [Fact]
     public async Task Every_route_asks_for_key_scope_and_ownership()
     {
         using var owner = platform.Connect(platform.Key);
@@ -227,7 +256,7 @@ public sealed class ApiTests(WholePlatform platform) : IClassFixture<WholePlatfo
             (new(HttpMethod.Get, "/v1/analyses?status=x"), 422), (new(HttpMethod.Get, "/v1/analyses?limit=x"), 422), (new(HttpMethod.Get, "/v1/analyses?cursor=%21"), 422),
             (new(HttpMethod.Get, $"/v1/analyses/{id}/report?format=x"), 422), (new(HttpMethod.Get, $"/v1/analyses/{id}/thumbnail?max=1"), 422),
             (Api.Post(JsonContent.Create(new { label = "maybe" }), $"/v1/analyses/{id}/feedback"), 422), (Api.Post(new StringContent("x"), $"/v1/analyses/{id}/feedback"), 415),
-            (new(HttpMethod.Get, "/v1/webhook-deliveries?limit=0"), 422), (new(HttpMethod.Get, "/v1/webhook-deliveries?limit=x"), 400), (new(HttpMethod.Get, "/v1/webhook-endpoints/we_nothing"), 404),
+            (new(HttpMethod.Get, "/v1/webhook-deliveries?limit=0"), 422), (new(HttpMethod.Get, "/v1/webhook-deliveries?limit=x"), 422), (new(HttpMethod.Get, "/v1/webhook-endpoints/we_nothing"), 404),
         })
         {
             using var response = await client.SendAsync(request);

@@ -27,6 +27,7 @@ public sealed class ProxyTests : IAsyncLifetime
         behind = platform.Build();
         behind.UseTenantAssertions();
         behind.MapGet("/v1/analyses/{id}", (string id, HttpContext c) => $"{TenantContext.Of(c).Tenant} {TenantContext.Of(c).KeyId} {id} {c.Request.QueryString}");
+        behind.MapGet("/v1/analyses", () => "[]");
         behind.MapGet("/v1/headers", (HttpContext c) => string.Join('\n', c.Request.Headers.Select(h => $"{h.Key}: {h.Value}")));
         behind.MapGet("/v1/stream", async (HttpContext c) =>
         {
@@ -70,6 +71,29 @@ public sealed class ProxyTests : IAsyncLifetime
         headers.ShouldNotContain("Cookie");
         string assertion = headers.Split('\n').Single(l => l.StartsWith(TenantAssertion.Header)).Split(": ")[1];
         TenantAssertion.Verify(assertion, InternalKey, TimeProvider.System.GetUtcNow())!.Tenant.ShouldBe("acme");
+    }
+
+    [Fact]
+    public async Task What_an_address_takes_is_known_through_the_gateway()
+    {
+        using var head = await host.Client.SendAsync(new HttpRequestMessage(HttpMethod.Head, "/v1/headers"));
+        head.StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await head.Content.ReadAsByteArrayAsync()).ShouldBeEmpty();
+        using var own = await host.Client.SendAsync(new HttpRequestMessage(HttpMethod.Put, "/v1/analyses"));
+        await own.ProblemAsync(405, ErrorCodes.MethodNotAllowed);
+        own.Content.Headers.Allow.ShouldBe(["GET", "HEAD", "POST"], ignoreOrder: true);
+        using var options = await host.Client.SendAsync(new HttpRequestMessage(HttpMethod.Options, "/v1/headers"));
+        options.StatusCode.ShouldBe(HttpStatusCode.NoContent);
+        options.Content.Headers.Allow.ShouldBe(["GET", "HEAD"], ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task A_body_that_is_too_long_is_refused_in_words_even_to_a_client_that_sends_it_all()
+    {
+        using var content = new ByteArrayContent(new byte[3 << 20]);
+        content.Headers.ContentType = new("application/json");
+        using var response = await host.Client.PostAsync("/v1/webhook-endpoints", content);
+        await response.ProblemAsync(413, ErrorCodes.ImageTooLarge);
     }
 
     [Fact]

@@ -220,6 +220,12 @@ public sealed class SubmissionTests : IAsyncLifetime
     [InlineData("application/json", """{"url": "https://example.com/a.jpg", "url": "https://example.com/b.jpg"}""", 422, ErrorCodes.InvalidOption)]
     [InlineData("application/json", """{"url": "http://169.254.169.254/latest/meta-data"}""", 422, ErrorCodes.AddressRefused)]
     [InlineData("application/json", """{"url": "file:///etc/passwd"}""", 422, ErrorCodes.AddressRefused)]
+    [InlineData("application/json", """{"url": "\ud800"}""", 400, ErrorCodes.MalformedRequest)]
+    [InlineData("application/json", """{"url": "https://example.com/a.jpg", "detectors": "\ud800"}""", 400, ErrorCodes.MalformedRequest)]
+    [InlineData("application/json", """{"url": "https://example.com/a.jpg", "\ud800": 1}""", 400, ErrorCodes.MalformedRequest)]
+    [InlineData("application/json", """{"url": "https://example.com/a.jpg", "metadata": {"a": ["\udc00"]}}""", 400, ErrorCodes.MalformedRequest)]
+    [InlineData("multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=metadata\r\n\r\n{\"a\": \"\\ud800\"}\r\n--b--\r\n", 422, ErrorCodes.InvalidOption)]
+    [InlineData("multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=metadata\r\n\r\n{\"\\ud800\": 1}\r\n--b--\r\n", 422, ErrorCodes.InvalidOption)]
     public async Task A_request_that_is_not_one_gets_its_code(string type, string body, int status, string code)
     {
         var content = new StringContent(body);

@@ -211,6 +211,29 @@ public sealed class EndpointTests(ReportingHost host) : IClassFixture<ReportingH
     }
 
     [Fact]
+    public async Task A_step_that_was_at_work_while_its_analysis_was_deleted_leaves_no_bytes()
+    {
+        string id = await host.SubmitAsync(send: false);
+        using var client = host.Client();
+        (await client.DeleteAsync($"/v1/analyses/{id}")).StatusCode.ShouldBe(HttpStatusCode.NoContent);
+        var updater = host.Services.GetRequiredService<AnalysisUpdater>();
+
+        foreach (var (blob, news) in new (string, object)[] { ("prepared", A.Preprocessed(id: id)), ("map-shallowfake", A.Localized(DetectorNames.Shallowfake, id: id)) })
+        {
+            await host.Blobs.PutAsync($"{id}/{blob}", new MemoryStream([1, 2, 3]), default);
+            await updater.ApplyAsync(id, news, default);
+            (await host.Blobs.ExistsAsync($"{id}/{blob}", default)).ShouldBeFalse(blob);
+        }
+    }
+
+    [Theory]
+    [InlineData("=1+1", "'=1+1")]
+    [InlineData("＝1+1", "'＝1+1")]
+    [InlineData("-2+3", "'-2+3")]
+    [InlineData("a=1", "a=1")]
+    public void No_cell_is_a_formula(string text, string cell) => Csv.Row(text).ShouldBe(cell + "\r\n");
+
+    [Fact]
     public async Task What_has_not_finished_has_no_mask_yet()
     {
         string id = await host.SubmitAsync(send: false);
@@ -262,6 +285,7 @@ public sealed class EndpointTests(ReportingHost host) : IClassFixture<ReportingH
         (await client.PostAsJsonAsync($"/v1/analyses/{fake}/feedback", new { label = "fake", note = "seen the original" })).IsSuccessStatusCode.ShouldBeTrue("the later judgement replaces the earlier");
         (await client.PostAsJsonAsync($"/v1/analyses/{real}/feedback", new { label = "real" })).IsSuccessStatusCode.ShouldBeTrue();
         (await client.PostAsJsonAsync($"/v1/analyses/{real}/feedback", new { label = "maybe" })).StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
+        (await client.PostAsJsonAsync($"/v1/analyses/{real}/feedback", new { label = "real", note = "a\0b" })).StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
 
         string[] csv = (await client.GetStringAsync("/v1/feedback")).TrimEnd().Split("\r\n");
         csv[0].ShouldStartWith("image,mask,label,dataset,kind");

@@ -158,10 +158,13 @@ public sealed class WebhookEndpointTests : IAsyncLifetime
     public async Task Unknown_events_bad_json_and_bad_cursors_are_explained()
     {
         await ProblemAsync(HttpMethod.Post, "/v1/webhook-endpoints", new { url = "http://127.0.0.1/", events = new[] { "analysis.started" } }, 422, "invalid_option");
+        await ProblemAsync(HttpMethod.Post, "/v1/webhook-endpoints", new { url = "http://127.0.0.1/", events = new string?[] { null } }, 422, "invalid_option");
+        await ProblemAsync(HttpMethod.Post, "/v1/webhook-endpoints", new { url = "http://127.0.0.1/", events = new[] { "batch.completed", "batch.completed" } }, 422, "invalid_option");
+        await ProblemAsync(HttpMethod.Post, "/v1/webhook-endpoints", new { url = "http://127.0.0.1/", description = "a\0b" }, 422, "invalid_option");
         await ProblemAsync(HttpMethod.Post, "/v1/webhook-endpoints", "just a string", 400, "malformed_request");
         await ProblemAsync(HttpMethod.Get, "/v1/webhook-deliveries?cursor=zzz", null, 422, "invalid_option");
         await ProblemAsync(HttpMethod.Get, "/v1/webhook-deliveries?limit=0", null, 422, "invalid_option");
-        await ProblemAsync(HttpMethod.Get, "/v1/webhook-deliveries?limit=many", null, 400, "malformed_request");
+        await ProblemAsync(HttpMethod.Get, "/v1/webhook-deliveries?limit=many", null, 422, "invalid_option");
         await ProblemAsync(HttpMethod.Get, "/v1/webhook-deliveries?state=lost", null, 422, "invalid_option");
     }
 

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dapper;
@@ -33,6 +34,28 @@ public sealed record BatchRecord
     /// <summary>Items refused at submission, in order.</summary>
     public IReadOnlyList<RejectedItem> Rejected { get; init; } = [];
 
+    /// <summary>What <c>batch.completed</c> says of it.</summary>
+    /// <param name="at">When its last item ended.</param>
+    /// <param name="ended">Its analyses, counted by status and verdict.</param>
+    public FinishedBatch Finish(DateTimeOffset at, IReadOnlyCollection<(string Status, string? Verdict, long Count)> ended)
+    {
+        int succeeded = (int)ended.Where(e => e.Status == AnalysisStatuses.Succeeded).Sum(e => e.Count);
+        return new FinishedBatch
+        {
+            Id = Id,
+            Tenant = Tenant,
+            CreatedAt = CreatedAt,
+            CompletedAt = at,
+            Total = Total,
+            Succeeded = succeeded,
+            Failed = Total - succeeded,
+            Verdicts = ended.Where(e => e.Verdict is not null).GroupBy(e => e.Verdict!).ToDictionary(g => g.Key, g => (int)g.Sum(e => e.Count), StringComparer.Ordinal),
+            CallbackUrl = CallbackUrl,
+            Metadata = Metadata,
+            Traceparent = Activity.Current?.Id,
+        };
+    }
+
     /// <summary>Writes the row within the accepting transaction.</summary>
     public Task InsertAsync(DbTransaction transaction, CancellationToken cancellationToken)
     {
@@ -40,11 +63,11 @@ public sealed record BatchRecord
         return transaction.Connection!.ExecuteAsync(new CommandDefinition(
             """
             INSERT INTO batches (id, tenant, created_at, completed_at, total, callback_url, metadata, rejected)
-            VALUES (@Id, @Tenant, @created, NULL, @Total, @CallbackUrl, @metadata, @rejected)
+            VALUES (@Id, @Tenant, @created, @completed, @Total, @CallbackUrl, @metadata, @rejected)
             """,
             new
             {
-                Id, Tenant, created = CreatedAt.ToUnixTimeMilliseconds(), Total, CallbackUrl, metadata = Metadata?.ToJsonString(PlatformJson.Options),
+                Id, Tenant, created = CreatedAt.ToUnixTimeMilliseconds(), completed = CompletedAt?.ToUnixTimeMilliseconds(), Total, CallbackUrl, metadata = Metadata?.ToJsonString(PlatformJson.Options),
                 rejected = JsonSerializer.Serialize(Rejected, PlatformJson.Options),
             },
             transaction, cancellationToken: cancellationToken));

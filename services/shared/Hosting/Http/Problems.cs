@@ -13,6 +13,9 @@ namespace Palimpsest.Hosting;
 /// <summary>RFC 9457 problem details for every error, whoever raised it: <c>type,title,status,detail,instance,code,traceId[,errors]</c>.</summary>
 public static partial class Problems
 {
+    // PostgreSQL keeps no U+0000 in text; SQLite does.
+    private const string UntranslatableCharacter = "22021";
+
     /// <summary>Turns exceptions and bare status codes into problem details. First in the pipeline.</summary>
     public static void UseProblems(this IApplicationBuilder app)
     {
@@ -28,9 +31,17 @@ public static partial class Problems
                 return;
             }
 
-            if (context.Response is { HasStarted: false, StatusCode: >= 400, ContentLength: null, ContentType: null })
+            if (context.Response is { HasStarted: false, StatusCode: >= 400, ContentLength: null, ContentType: null } response)
             {
-                await WriteAsync(context, FromStatus(context.Response.StatusCode));
+                string allow = Methods.Allowed(response.Headers.Allow);
+                if (response.StatusCode == StatusCodes.Status405MethodNotAllowed && HttpMethods.IsOptions(context.Request.Method))
+                {
+                    response.Headers.Allow = allow;
+                    response.StatusCode = StatusCodes.Status204NoContent;
+                    return;
+                }
+
+                await WriteAsync(context, FromStatus(response.StatusCode, allow));
             }
         });
     }
@@ -84,6 +95,8 @@ public static partial class Problems
                 return ApiException.Malformed("The request body could not be understood: " + e.Message);
             case BlobStoreFullException:
                 return ApiException.Unavailable(ErrorCodes.Unavailable, "The storage volume is full; nothing was accepted. Try again later.", 30);
+            case DbException { SqlState: UntranslatableCharacter }:
+                return ApiException.Malformed("The request holds a character that cannot be kept: U+0000.");
             case DbException or TimeoutException:
                 Log(context).LogUnavailable(e);
                 return ApiException.Unavailable(ErrorCodes.Unavailable, "A server behind this one does not answer; nothing was accepted. Try again later.", 5);
@@ -93,13 +106,13 @@ public static partial class Problems
         }
     }
 
-    private static ApiException FromStatus(int status) => status switch
+    private static ApiException FromStatus(int status, string allow) => status switch
     {
         401 => ApiException.Unauthenticated(),
         404 => new ApiException(404, ErrorCodes.NotFound, "There is nothing at this address; see /docs."),
-        405 => new ApiException(405, ErrorCodes.MethodNotAllowed, "This address does not take this method; see /docs."),
+        405 => new ApiException(405, ErrorCodes.MethodNotAllowed, $"This address takes {allow}; see /docs.") { Headers = new Dictionary<string, string>(StringComparer.Ordinal) { ["Allow"] = allow } },
         413 => new ApiException(413, ErrorCodes.ImageTooLarge, "The request is larger than this server accepts."),
-        415 => new ApiException(415, ErrorCodes.UnsupportedFormat, "Send multipart/form-data with an 'image' part, a raw image/* body, or JSON with a 'url'."),
+        415 => new ApiException(415, ErrorCodes.UnsupportedFormat, "Send the body as application/json."),
         502 or 503 or 504 => ApiException.Unavailable(ErrorCodes.Unavailable, "The service that answers this is not available at the moment. Try again later.", 5),
         _ => new ApiException(status, status >= 500 ? ErrorCodes.Internal : ErrorCodes.MalformedRequest, ReasonPhrases.GetReasonPhrase(status) + "."),
     };
