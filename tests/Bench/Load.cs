@@ -3,30 +3,20 @@ using Palimpsest.Local.Client;
 
 namespace Palimpsest.Bench;
 
-/// <summary>What a client does: different pictures of 512x384, so that no answer comes from the cache unless that is what is measured.</summary>
+/// <summary>What clients do.</summary>
 internal sealed class Load(PalimpsestClient client, TimeProvider time)
 {
     private const int Concurrency = 16;
-    private static readonly SubmitOptions Waiting = new() { WaitSeconds = 60, Analysis = new AnalysisOptions { Detectors = DetectorNames.Shallowfake } };
-    private static readonly SubmitOptions Sending = Waiting with { WaitSeconds = null };
-
-    private int seed;
-
-    public async Task WarmUpAsync(CancellationToken cancellationToken)
-    {
-        for (int i = 0; i < 5; i++)
-        {
-            await FinishedAsync(BenchPictures.Jpeg(++seed), cancellationToken);
-        }
-    }
+    private static readonly SubmitOptions Waiting = new() { WaitSeconds = 60 };
+    private static readonly SubmitOptions Sending = new();
 
     /// <summary>One picture at a time, nothing else: POST to succeeded, and what of it was not the localizers'.</summary>
-    public async Task<(Percentiles Latency, Percentiles Overhead)> SingleAsync(int count, CancellationToken cancellationToken)
+    public async Task<(Percentiles Latency, Percentiles Overhead)> SingleAsync(Pictures pictures, int count, CancellationToken cancellationToken)
     {
         var (latency, overhead) = (new List<double>(), new List<double>());
         for (int i = 0; i < count; i++)
         {
-            byte[] picture = BenchPictures.Jpeg(++seed);
+            byte[] picture = pictures.Next();
             long start = time.GetTimestamp();
             var finished = await FinishedAsync(picture, cancellationToken);
             double total = time.GetElapsedTime(start).TotalMilliseconds;
@@ -37,30 +27,74 @@ internal sealed class Load(PalimpsestClient client, TimeProvider time)
         return (Percentiles.Of(latency), Percentiles.Of(overhead));
     }
 
-    /// <summary>As much as it takes: images a second from the first POST to the last result, and how long the POSTs took.</summary>
-    public async Task<(double ImagesPerSecond, Percentiles Submit)> SaturateAsync(int count, CancellationToken cancellationToken)
+    /// <summary>As much as it takes: images a second from the first POST to the last result.</summary>
+    public async Task<double> SaturateAsync(Pictures pictures, int count, CancellationToken cancellationToken)
     {
-        byte[][] pictures = [.. Enumerable.Range(0, count).Select(_ => BenchPictures.Jpeg(++seed))];
-        var (ids, submit) = (new string[count], new double[count]);
+        byte[][] bytes = [.. Enumerable.Range(0, count).Select(_ => pictures.Next())];
+        var ids = new string[count];
         long start = time.GetTimestamp();
         await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = Concurrency, CancellationToken = cancellationToken }, async (i, token) =>
-        {
-            long sent = time.GetTimestamp();
-            ids[i] = (await client.SubmitAsync(new MemoryStream(pictures[i]), "p.jpg", Sending, token)).Id;
-            submit[i] = time.GetElapsedTime(sent).TotalMilliseconds;
-        });
-        foreach (string id in ids)
+            ids[i] = (await client.SubmitAsync(new MemoryStream(bytes[i]), "p.jpg", Sending, token)).Id);
+        // The last one first: the others are done by then, and polling costs the processor that is measured.
+        foreach (string id in ids.Reverse())
         {
             Check(await client.WaitAsync(id, TimeSpan.FromMinutes(10), cancellationToken));
         }
 
-        return (count / time.GetElapsedTime(start).TotalSeconds, Percentiles.Of(submit));
+        return count / time.GetElapsedTime(start).TotalSeconds;
+    }
+
+    /// <summary>A few clients that each want a picture's score and its full-size mask before they send the next.</summary>
+    public async Task<double> WithMasksAsync(Pictures pictures, int count, int clients, CancellationToken cancellationToken)
+    {
+        byte[][] bytes = [.. Enumerable.Range(0, count).Select(_ => pictures.Next())];
+        long start = time.GetTimestamp();
+        await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = clients, CancellationToken = cancellationToken }, async (i, token) =>
+        {
+            var finished = await FinishedAsync(bytes[i], token);
+            await client.MaskAsync(finished.Id, token);
+        });
+        return count / time.GetElapsedTime(start).TotalSeconds;
+    }
+
+    /// <summary>POSTs at a fixed rate, whatever becomes of them: times of the answers and how many were accepted.</summary>
+    public async Task<OpenArrivals> ArriveAsync(IReadOnlyList<byte[]> pictures, double perSecond, TimeSpan duration, CancellationToken cancellationToken)
+    {
+        var answers = new List<Task<(double Milliseconds, string? Id)>>();
+        long start = time.GetTimestamp();
+        for (int i = 0; time.GetElapsedTime(start) < duration; i++)
+        {
+            answers.Add(PostAsync(pictures[i % pictures.Count]));
+            var wait = TimeSpan.FromSeconds((i + 1) / perSecond) - time.GetElapsedTime(start);
+            if (wait > TimeSpan.Zero)
+            {
+                await Task.Delay(wait, time, cancellationToken);
+            }
+        }
+
+        var all = await Task.WhenAll(answers);
+        return new OpenArrivals(
+            [.. all.Where(a => a.Id is not null).Select(a => a.Milliseconds)], [.. all.Where(a => a.Id is null).Select(a => a.Milliseconds)], [.. all.Select(a => a.Id).OfType<string>()]);
+
+        async Task<(double, string?)> PostAsync(byte[] picture)
+        {
+            long sent = time.GetTimestamp();
+            try
+            {
+                string id = (await client.SubmitAsync(new MemoryStream(picture), "p.jpg", Sending, cancellationToken)).Id;
+                return (time.GetElapsedTime(sent).TotalMilliseconds, id);
+            }
+            catch (PalimpsestProblemException e) when ((int)e.Status is 429 or 503)
+            {
+                return (time.GetElapsedTime(sent).TotalMilliseconds, null);
+            }
+        }
     }
 
     /// <summary>The same picture again and again.</summary>
-    public async Task<Percentiles> CacheHitsAsync(int count, CancellationToken cancellationToken)
+    public async Task<Percentiles> CacheHitsAsync(Pictures pictures, int count, CancellationToken cancellationToken)
     {
-        byte[] picture = BenchPictures.Jpeg(++seed);
+        byte[] picture = pictures.Next();
         await FinishedAsync(picture, cancellationToken);
         var times = new List<double>();
         for (int i = 0; i < count; i++)
@@ -77,7 +111,7 @@ internal sealed class Load(PalimpsestClient client, TimeProvider time)
         return Percentiles.Of(times);
     }
 
-    private async Task<AnalysisDocument> FinishedAsync(byte[] picture, CancellationToken cancellationToken)
+    public async Task<AnalysisDocument> FinishedAsync(byte[] picture, CancellationToken cancellationToken)
     {
         var answer = await client.SubmitAsync(new MemoryStream(picture), "p.jpg", Waiting, cancellationToken);
         return Check(AnalysisStatuses.IsTerminal(answer.Status) ? answer : await client.WaitAsync(answer.Id, TimeSpan.FromMinutes(5), cancellationToken));
@@ -88,3 +122,9 @@ internal sealed class Load(PalimpsestClient client, TimeProvider time)
         ? finished
         : throw new InvalidOperationException($"{finished.Id} ended as {finished.Status}{(finished.Cached ? ", from the cache" : "")}: {finished.Error?.Detail}");
 }
+
+/// <summary>What came of arrivals at a fixed rate.</summary>
+/// <param name="Accepted">Milliseconds to 202.</param>
+/// <param name="Refused">Milliseconds to 429 or 503.</param>
+/// <param name="Ids">Of the accepted.</param>
+internal sealed record OpenArrivals(IReadOnlyList<double> Accepted, IReadOnlyList<double> Refused, IReadOnlyList<string> Ids);

@@ -2,8 +2,16 @@ using System.CommandLine;
 using Palimpsest.Bench;
 
 var output = new Option<string?>("--out") { Description = "JSON to write; always printed." };
-var pictures = new Option<int>("--pictures") { Description = "Pictures of each throughput run.", DefaultValueFactory = _ => 60 };
-var distributed = new Option<bool>("--distributed") { Description = "Measure the distributed mode too (starts the local servers)." };
-var root = new RootCommand("Benchmarks: the platform against the bare engine, on this machine, one after the other in one run.") { output, pictures, distributed };
-root.SetAction((parsed, token) => Benchmark.RunAsync(parsed.GetValue(pictures), parsed.GetValue(distributed), parsed.GetValue(output), token));
+var only = new Option<string[]>("--only") { Description = $"Parts to run instead of all but {Parts.OnRequest}: {string.Join(", ", Parts.All.Keys)}.", AllowMultipleArgumentsPerToken = true };
+only.AcceptOnlyFromAmong([.. Parts.All.Keys]);
+var pictures = new Option<int>("--pictures") { Description = "Pictures of each throughput round.", DefaultValueFactory = _ => 40 };
+var rounds = new Option<int>("--rounds") { Description = "How often the sides of a comparison take turns; the middle counts.", DefaultValueFactory = _ => 3 };
+var minutes = new Option<double>("--minutes") { Description = "Length of the soak.", DefaultValueFactory = _ => 30 };
+var root = new RootCommand("Benchmarks: the platform against the bare engine and against what a team would build instead, on this machine, one after the other in one run.")
+{
+    output, only, pictures, rounds, minutes,
+};
+root.SetAction((parsed, token) => Benchmark.RunAsync(
+    parsed.GetValue(only) is { Length: > 0 } named ? named : [.. Parts.All.Keys.Where(part => part != Parts.OnRequest)],
+    parsed.GetValue(pictures), parsed.GetValue(rounds), parsed.GetValue(minutes), parsed.GetValue(output), token));
 return await root.Parse(args).InvokeAsync();

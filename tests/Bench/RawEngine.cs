@@ -1,63 +1,155 @@
 using System.Diagnostics;
+using System.Security.Cryptography;
 using Microsoft.ML.OnnxRuntime;
 using Palimpsest.Contracts;
 using Palimpsest.Inference;
 
 namespace Palimpsest.Bench;
 
-/// <summary>The shallowfake network alone in ONNX Runtime, with the same threads as serving: the most a platform around it could reach.</summary>
-internal static class RawEngine
+/// <summary>
+/// ONNX Runtime alone: every network call that serving makes for a picture (the face search's squares, the router, the localizer), as often as serving was seen to make it,
+/// on the same cores, with nothing around. What the platform is measured against.
+/// </summary>
+internal sealed class RawEngine : IDisposable
 {
-    public static (double ImagesPerSecond, ModelIdentity Model) Measure(double seconds)
+    private readonly List<Call> calls = [];
+    private readonly int runs;
+
+    /// <summary>Loads the networks of a models folder with serving's layout, or with one run that has all cores.</summary>
+    /// <param name="models">Models folder.</param>
+    /// <param name="pictures">Whose size is replayed.</param>
+    /// <param name="counts">Calls a picture by model name, as serving's metrics have them.</param>
+    /// <param name="wide">One run of all cores, spinning, instead of one run a core.</param>
+    public RawEngine(string models, Pictures pictures, IReadOnlyDictionary<string, double> counts, bool wide)
     {
-        var loaded = new ModelCatalog(new InferenceOptions()).Load(DetectorNames.Shallowfake);
-        using var options = new SessionOptions { IntraOpNumThreads = Environment.ProcessorCount };
-        options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
-        using var session = new InferenceSession(loaded.Network, options);
-        var inputs = session.InputMetadata.ToDictionary(
-            input => input.Key, input => Tensor([.. Shape(input.Key, loaded.Manifest)]), StringComparer.Ordinal);
-        using var run = new RunOptions();
-        for (int i = 0; i < 3; i++)
-        {
-            using var warm = session.Run(run, inputs, session.OutputNames);
-        }
+        var options = new InferenceOptions { Models = models };
+        runs = wide ? 1 : ThreadLayout.Runs(options, ExecutionProviders.Cpu);
+        int threads = wide ? Environment.ProcessorCount : ThreadLayout.Threads(options, ExecutionProviders.Cpu, runs);
+        var catalog = new ModelCatalog(options);
+        var localizer = catalog.Load(DetectorNames.Shallowfake);
+        Model = localizer.Manifest.Identity;
+        Add(localizer.Manifest.Name, localizer.Network, input => Shape(input, localizer.Manifest, pictures));
+        var router = catalog.Load("router");
+        Add(router.Manifest.Name, router.Network, _ => [1, router.Manifest.Features!.Count]);
+        int squares = FaceSearchGrid.Squares(pictures.Width, pictures.Height, new FaceSearchOptions()).Count();
+        double faces = counts.GetValueOrDefault("blazeface");
+        AddFaces("face_detection_back_256x256_barracuda.onnx", 256, Math.Min(squares, faces));
+        AddFaces("face_detection_front_128x128_barracuda.onnx", 128, Math.Max(0, faces - squares));
 
-        long start = Stopwatch.GetTimestamp();
-        int count = 0;
-        while (Stopwatch.GetElapsedTime(start).TotalSeconds < seconds)
-        {
-            using var outputs = session.Run(run, inputs, session.OutputNames);
-            count++;
-        }
+        void AddFaces(string file, int side, double count) =>
+            calls.Add(new Call(Session(File.ReadAllBytes(Path.Combine(ModelCatalog.DefaultFolder, "blazeface", file)), threads, wide), _ => [1, side, side, 3], count));
 
-        double elapsed = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        foreach (var value in inputs.Values)
-        {
-            value.Dispose();
-        }
-
-        return (count / elapsed, loaded.Manifest.Identity);
+        void Add(string name, byte[] network, Func<string, long[]> shape) => calls.Add(new Call(Session(network, threads, wide), shape, counts.GetValueOrDefault(name)));
     }
 
-    private static long[] Shape(string input, ModelManifest manifest)
+    public ModelIdentity Model { get; }
+
+    /// <summary>Pictures a second over some time.</summary>
+    public double Measure(TimeSpan duration)
     {
-        const int width = BenchPictures.Width, height = BenchPictures.Height;
+        double done = 0;
+        long start = Stopwatch.GetTimestamp();
+        var threads = Enumerable.Range(0, runs).Select(_ => new Thread(() =>
+        {
+            var owed = new double[calls.Count];
+            int count = 0;
+            while (Stopwatch.GetElapsedTime(start) < duration)
+            {
+                for (int i = 0; i < calls.Count; i++)
+                {
+                    for (owed[i] += calls[i].Count; owed[i] >= 1; owed[i]--)
+                    {
+                        calls[i].Run();
+                    }
+                }
+
+                count++;
+            }
+
+            // The last picture of each thread ends behind the clock: its own speed counts, not the cut.
+            double speed = count / Stopwatch.GetElapsedTime(start).TotalSeconds;
+            lock (calls)
+            {
+                done += speed;
+            }
+        })).ToList();
+        threads.ForEach(thread => thread.Start());
+        threads.ForEach(thread => thread.Join());
+        return done;
+    }
+
+    public void Dispose() => calls.ForEach(call => call.Dispose());
+
+    /// <summary>Milliseconds of one run of a network, single-threaded: the middle of several.</summary>
+    public static double Milliseconds(byte[] network, Func<string, long[]> shape, int times)
+    {
+        using var call = new Call(Session(network, threads: 1, spin: false), shape, 1);
+        call.Run();
+        return Percentiles.Median(Enumerable.Range(0, times).Select(_ =>
+        {
+            double start = ThreadClock.Seconds();
+            call.Run();
+            return (ThreadClock.Seconds() - start) * 1000;
+        }));
+    }
+
+    /// <summary>The shape of a localizer's input for pictures shown whole.</summary>
+    public static long[] Shape(string input, ModelManifest manifest, Pictures pictures)
+    {
+        int Padded(int length) => (length + manifest.Size.MultipleOf - 1) / manifest.Size.MultipleOf * manifest.Size.MultipleOf;
+        int width = manifest.Size.Fixed ? manifest.Size.Width : Padded(pictures.Width), height = manifest.Size.Fixed ? manifest.Size.Height : Padded(pictures.Height);
         return input == manifest.Inputs.Pixels?.Name ? [1, 3, height, width]
             : input == manifest.Inputs.Dct?.Name ? [1, manifest.Inputs.Dct!.Coefficients, height / 8, width / 8]
             : [1, 64];
     }
 
-    private static OrtValue Tensor(long[] shape)
+    private static InferenceSession Session(byte[] network, int threads, bool spin)
     {
-        var values = new float[shape.Aggregate(1L, (a, b) => a * b)];
-#pragma warning disable CA5394 // any values will do
-        var random = new Random(1);
-        for (int i = 0; i < values.Length; i++)
-        {
-            values[i] = shape.Length == 2 ? 10 : shape[1] == 3 ? random.NextSingle() : random.Next(-3, 4);
-        }
-#pragma warning restore CA5394
+        using var options = new SessionOptions { IntraOpNumThreads = threads, InterOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
+        options.AddSessionConfigEntry("session.intra_op.allow_spinning", spin ? "1" : "0");
+        return new InferenceSession(network, options);
+    }
 
-        return OrtValue.CreateTensorValueFromMemory(values, shape);
+    private sealed class Call : IDisposable
+    {
+        private readonly InferenceSession session;
+        private readonly Dictionary<string, OrtValue> inputs;
+        private readonly RunOptions options = new();
+
+        public Call(InferenceSession session, Func<string, long[]> shape, double count)
+        {
+            (this.session, Count) = (session, count);
+            inputs = session.InputMetadata.ToDictionary(input => input.Key, input => Tensor(shape(input.Key)), StringComparer.Ordinal);
+        }
+
+        public double Count { get; }
+
+        public void Run()
+        {
+            using var outputs = session.Run(options, inputs, session.OutputNames);
+        }
+
+        public void Dispose()
+        {
+            foreach (var value in inputs.Values)
+            {
+                value.Dispose();
+            }
+
+            options.Dispose();
+            session.Dispose();
+        }
+
+        private static OrtValue Tensor(long[] shape)
+        {
+            var values = new float[shape.Aggregate(1L, (a, b) => a * b)];
+            var bytes = RandomNumberGenerator.GetBytes(values.Length);
+            for (int i = 0; i < values.Length; i++)
+            {
+                values[i] = shape.Length == 2 ? 10 : shape[1] is 3 || shape[^1] is 3 ? bytes[i] / 255f : (bytes[i] % 7) - 3;
+            }
+
+            return OrtValue.CreateTensorValueFromMemory(values, shape);
+        }
     }
 }

@@ -1,0 +1,138 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+
+namespace Palimpsest.Bench;
+
+/// <summary>How time and memory grow: with what is queued, with the size of pictures, with what is in flight, and with the hours.</summary>
+internal static class Growth
+{
+    /// <summary>10 to 10,000 jobs that wait while the decoders are held, then are worked off: milliseconds a job, and the most memory meanwhile.</summary>
+    public static async Task QueueAsync(Bench bench, CancellationToken cancellationToken)
+    {
+        await using var running = await Noop.StartAsync(bench, distributed: false, cancellationToken, new Dictionary<string, string?>(StringComparer.Ordinal) { ["Decoder:Timeout"] = "01:00:00" });
+        await running.WarmAsync(Pictures.Tiny, 600, cancellationToken);
+        byte[][] pictures = [.. Enumerable.Range(0, 10_000).Select(_ => Pictures.Tiny.Next())];
+        var rows = new JsonArray();
+        int from = 0;
+        foreach (int queued in new[] { 10, 100, 1_000, 8_890 })
+        {
+            Running.Pause("Palimpsest.Decoder");
+            double done = await DoneAsync(running);
+            int first = from;
+            await Parallel.ForAsync(0, queued, new ParallelOptions { MaxDegreeOfParallelism = 16, CancellationToken = cancellationToken }, async (i, token) =>
+                await running.Client.SubmitAsync(new MemoryStream(pictures[first + i]), "p.png", cancellationToken: token));
+            from += queued;
+            long start = Stopwatch.GetTimestamp(), most = 0;
+            Running.Resume("Palimpsest.Decoder");
+            while (await DoneAsync(running) - done < queued)
+            {
+                most = Math.Max(most, ProcessTree.ResidentBytes());
+                await Task.Delay(queued < 100 ? 10 : 250, cancellationToken);
+            }
+
+            double each = Stopwatch.GetElapsedTime(start).TotalMilliseconds / queued;
+            rows.Add(new JsonObject { ["queued"] = queued, ["ms_per_job"] = Bench.Number(each), ["resident_mb"] = most >> 20 });
+            Bench.Say($"  {queued} queued: {each:0.00} ms a job, at most {most >> 20} MB");
+        }
+
+        bench.Result["growth_with_queue"] = rows;
+    }
+
+    /// <summary>0.1 to 50 megapixels, one at a time: milliseconds a picture, and the most memory meanwhile.</summary>
+    public static async Task PixelsAsync(Bench bench, CancellationToken cancellationToken)
+    {
+        await using var running = await Running.EmbeddedAsync(bench.NewFolder("pixels"), null, cancellationToken);
+        await running.WarmAsync(Pictures.Small, 30, cancellationToken);
+        var rows = new JsonArray();
+        foreach (var pictures in new[] { new Pictures(368, 272), new Pictures(816, 612), Pictures.Megapixel, new Pictures(1632, 1224), new Pictures(2304, 1728), new Pictures(4000, 3000), new Pictures(8160, 6120) })
+        {
+            var times = new List<double>();
+            long most = 0;
+            for (int i = 0; i < 3; i++)
+            {
+                byte[] bytes = pictures.Next();
+                long start = Stopwatch.GetTimestamp();
+                var finished = running.Load.FinishedAsync(bytes, cancellationToken);
+                while (!finished.IsCompleted)
+                {
+                    most = Math.Max(most, ProcessTree.ResidentBytes());
+                    await Task.WhenAny(finished, Task.Delay(100, cancellationToken));
+                }
+
+                await finished;
+                times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            }
+
+            double megapixels = pictures.Width * pictures.Height / 1e6;
+            rows.Add(new JsonObject { ["megapixels"] = Bench.Number(megapixels), ["ms"] = Bench.Number(Percentiles.Median(times)), ["resident_mb"] = most >> 20 });
+            Bench.Say($"  {megapixels:0.0} MP: {Percentiles.Median(times):0} ms, at most {most >> 20} MB");
+        }
+
+        bench.Result["growth_with_pixels"] = rows;
+    }
+
+    /// <summary>Megapixel pictures in flight: the most memory with 1, 16 and 128 of them, and what each more costs.</summary>
+    public static async Task MemoryAsync(Bench bench, CancellationToken cancellationToken)
+    {
+        await using var running = await Running.EmbeddedAsync(bench.NewFolder("memory"), null, cancellationToken);
+        await running.WarmAsync(Pictures.Megapixel, 24, cancellationToken);
+        var rows = new JsonArray();
+        var peaks = new List<(int InFlight, long Bytes)>();
+        foreach (int inFlight in new[] { 1, 16, 128 })
+        {
+            var work = running.Load.SaturateAsync(Pictures.Megapixel, inFlight, cancellationToken);
+            long most = 0;
+            while (!work.IsCompleted)
+            {
+                most = Math.Max(most, ProcessTree.ResidentBytes());
+                await Task.WhenAny(work, Task.Delay(50, cancellationToken));
+            }
+
+            await work;
+            peaks.Add((inFlight, most));
+            rows.Add(new JsonObject { ["in_flight"] = inFlight, ["resident_mb"] = most >> 20 });
+            Bench.Say($"  {inFlight} in flight: at most {most >> 20} MB");
+        }
+
+        bench.Result["memory_in_flight"] = rows;
+        bench.Result["memory_mb_per_picture_in_flight"] = Bench.Number((peaks[^1].Bytes - peaks[0].Bytes) / 1048576.0 / (peaks[^1].InFlight - peaks[0].InFlight));
+    }
+
+    /// <summary>Steady work for some minutes: does memory or the number of open files creep?</summary>
+    public static async Task SoakAsync(Bench bench, CancellationToken cancellationToken)
+    {
+        await using var running = await Running.EmbeddedAsync(bench.NewFolder("soak"), null, cancellationToken);
+        await running.WarmAsync(Pictures.Small, 100, cancellationToken);
+        var samples = new List<(double Hours, double Bytes, int Handles)>();
+        long start = Stopwatch.GetTimestamp();
+        int count = 0;
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var clients = Enumerable.Range(0, 4).Select(async _ =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                await running.Load.FinishedAsync(Pictures.Small.Next(), cancellationToken);
+                Interlocked.Increment(ref count);
+            }
+        }).ToList();
+        while (Stopwatch.GetElapsedTime(start).TotalMinutes < bench.Minutes && !clients.Exists(c => c.IsFaulted))
+        {
+            await Task.Delay(TimeSpan.FromSeconds(2), cancellationToken);
+            samples.Add((Stopwatch.GetElapsedTime(start).TotalHours, ProcessTree.ResidentBytes(), ProcessTree.Handles()));
+        }
+
+        await stop.CancelAsync();
+        await Task.WhenAll(clients);
+        var steady = samples.Skip(samples.Count / 3).ToList();
+        double meanHours = steady.Average(s => s.Hours), meanBytes = steady.Average(s => s.Bytes);
+        double slope = steady.Sum(s => (s.Hours - meanHours) * (s.Bytes - meanBytes)) / steady.Sum(s => (s.Hours - meanHours) * (s.Hours - meanHours));
+        bench.Result["soak"] = new JsonObject
+        {
+            ["minutes"] = Bench.Number(bench.Minutes), ["pictures"] = count, ["resident_mb"] = (long)meanBytes >> 20, ["resident_slope_percent_per_hour"] = Bench.Number(100 * slope / meanBytes),
+            ["handles_first"] = steady[0].Handles, ["handles_last"] = steady[^1].Handles, ["warm_up_share"] = Bench.Number(1.0 / 3),
+        };
+        Bench.Say($"  {count} pictures, {(long)meanBytes >> 20} MB, {100 * slope / meanBytes:+0.0;-0.0} %/h, handles {steady[0].Handles} to {steady[^1].Handles}");
+    }
+
+    private static Task<double> DoneAsync(Running running) => running.MetricAsync("palimpsest_images_total");
+}

@@ -1,0 +1,135 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Palimpsest.Local.Client;
+using Palimpsest.Local.Commands;
+using Palimpsest.Local.Distributed;
+using Palimpsest.Local.Servers;
+
+namespace Palimpsest.Bench;
+
+/// <summary>The platform as a user starts it, in processes of its own, with a key and without a tenant's limits.</summary>
+internal sealed partial class Running : IAsyncDisposable
+{
+    private const string Key = "benchmark-key-0123456789";
+    private readonly IReadOnlyList<Uri> processes;
+    private readonly Func<Task> stop;
+    private readonly HttpClient http;
+
+    private Running(Uri address, IReadOnlyList<Uri> processes, Func<Task> stop)
+    {
+        (Address, this.processes, this.stop) = (address, processes, stop);
+        http = new HttpClient { BaseAddress = address, Timeout = TimeSpan.FromMinutes(10) };
+        Client = new PalimpsestClient(http, Key);
+        Load = new Load(Client, TimeProvider.System);
+    }
+
+    public Uri Address { get; }
+
+    public PalimpsestClient Client { get; }
+
+    public Load Load { get; }
+
+    /// <summary>In front of every measurement: the runtime compiles, the networks' memory is claimed.</summary>
+    public async Task<Running> WarmAsync(Pictures pictures, int count, CancellationToken cancellationToken)
+    {
+        await Load.SaturateAsync(pictures, count, cancellationToken);
+        return this;
+    }
+
+    /// <summary>One process.</summary>
+    public static async Task<Running> EmbeddedAsync(string folder, IReadOnlyDictionary<string, string?>? settings, CancellationToken cancellationToken)
+    {
+        int port = ChildProcess.FreePort();
+        string log = Path.Combine(folder, "up.log"), here = AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar);
+        string program = Path.GetFullPath(Path.Combine(here, "..", "..", "Palimpsest.Local", Path.GetFileName(here), "palimpsest-local.dll"));
+        var process = ChildProcess.Start(
+            "palimpsest up", ["dotnet", program, "up", "--port", $"{port}", "--data", Path.Combine(folder, "data")],
+            Settings(settings).ToDictionary(pair => pair.Key.Replace(":", "__", StringComparison.Ordinal), pair => pair.Value, StringComparer.Ordinal), log);
+        try
+        {
+            await ServerPrograms.WaitAsync(process, log, async () => (await ReadAsync(log)).Contains("is ready at", StringComparison.Ordinal), cancellationToken);
+        }
+        catch
+        {
+            await process.DisposeAsync();
+            throw;
+        }
+
+        var address = new Uri($"http://127.0.0.1:{port}");
+        return new Running(address, [address], async () =>
+        {
+            Resume("Palimpsest.Decoder");
+            await process.DisposeAsync();
+        });
+    }
+
+    /// <summary>Every service a process, over RabbitMQ, PostgreSQL and Redis.</summary>
+    public static async Task<Running> DistributedAsync(string folder, IReadOnlyDictionary<string, string?>? settings, CancellationToken cancellationToken)
+    {
+        var host = await DistributedHost.StartAsync(
+            new UpSettings { Port = ChildProcess.FreePort(), Data = folder }, Environment.GetEnvironmentVariable, Settings(settings), line => Console.Error.WriteLine("  " + line), cancellationToken);
+        return new Running(host["gateway"].Address, [.. host.Services.Select(s => s.Address)], async () => await host.DisposeAsync());
+    }
+
+    /// <summary>Sum of a metric over all processes and labels, or over those whose labels contain a text.</summary>
+    public async Task<double> MetricAsync(string name, string? label = null)
+    {
+        double sum = 0;
+        foreach (var address in processes)
+        {
+            string text = await http.GetStringAsync(new Uri(address, "/metrics"));
+            sum += text.Split('\n')
+                .Where(line => line.StartsWith(name, StringComparison.Ordinal) && line.Length > name.Length && line[name.Length] is ' ' or '{' && (label is null || line.Contains(label, StringComparison.Ordinal)))
+                .Sum(line => double.Parse(line[(line.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture));
+        }
+
+        return sum;
+    }
+
+    /// <summary>Processor time inside ONNX Runtime so far, seconds.</summary>
+    public Task<double> NetworkCpuAsync() => MetricAsync("palimpsest_inference_network_cpu_seconds_total");
+
+    /// <summary>Holds processes whose command line contains a text.</summary>
+    public static void Pause(string text) => Signal(text, 19);
+
+    /// <summary>Lets them go on.</summary>
+    public static void Resume(string text) => Signal(text, 18);
+
+    public async ValueTask DisposeAsync()
+    {
+        http.Dispose();
+        await stop();
+    }
+
+    private static Dictionary<string, string?> Settings(IReadOnlyDictionary<string, string?>? more)
+    {
+        var settings = new Dictionary<string, string?>(StringComparer.Ordinal)
+        {
+            ["PALIMPSEST_API_KEY"] = Key, ["Limits:RequestsPerSecond"] = "100000", ["Limits:Burst"] = "100000", ["Limits:JobsInFlight"] = "1000000", ["Limits:BytesPerDay"] = "1000000000000",
+            ["Intake:MaxPending"] = "1000000",
+        };
+        foreach (var (key, value) in more ?? new Dictionary<string, string?>(StringComparer.Ordinal))
+        {
+            settings[key] = value;
+        }
+
+        return settings;
+    }
+
+    private static void Signal(string text, int signal)
+    {
+        foreach (int id in ProcessTree.Named(text))
+        {
+            _ = Kill(id, signal);
+        }
+    }
+
+    private static async Task<string> ReadAsync(string path)
+    {
+        using var reader = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+        return await reader.ReadToEndAsync();
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int Kill(int process, int signal);
+}
