@@ -11,6 +11,7 @@ var root = new RootCommand("Benchmarks: the platform against the bare engine and
 {
     output, only, pictures, rounds, minutes,
 };
+root.Subcommands.Add(MalformedCommand.Create());
 root.SetAction((parsed, token) => Benchmark.RunAsync(
     parsed.GetValue(only) is { Length: > 0 } named ? named : [.. Parts.All.Keys.Where(part => part != Parts.OnRequest)],
     parsed.GetValue(pictures), parsed.GetValue(rounds), parsed.GetValue(minutes), parsed.GetValue(output), token));

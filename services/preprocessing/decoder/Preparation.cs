@@ -18,8 +18,7 @@ internal static class Preparation
         int width = upload.Image.Width, height = upload.Image.Height;
         var (analysedWidth, analysedHeight) = RgbDecoding.Reduce(width, height, request.MaxAnalysedPixels);
         bool reduced = analysedWidth != width || analysedHeight != height;
-        using var pipeline = upload.Convert(analysedWidth, analysedHeight);
-        using var pixels = upload.Decode(pipeline);
+        using var pixels = upload.Decode(analysedWidth, analysedHeight);
 
         var (jpeg, coefficients) = upload.Format == ImageFormats.Jpeg ? JpegFile.Read(upload.Bytes, wantCoefficients: !reduced) : default;
         if (coefficients is not null && (coefficients.BlocksWide != (width + 7) / 8 || coefficients.BlocksHigh != (height + 7) / 8))
@@ -58,6 +57,11 @@ internal static class Preparation
         if (upload.Image.Pages > 1)
         {
             warnings.Add($"The file has {upload.Image.Pages} frames or pages; only the first was analysed.");
+        }
+
+        if (upload.Damaged)
+        {
+            warnings.Add("The file is damaged or breaks rules of its format; its pixels were read all the same, and what looks like a trace may come from that.");
         }
 
         if (reduced)

@@ -14,8 +14,7 @@ internal static class Rendering
     {
         using var upload = Upload.Open(request.Upload, request.Limits);
         double scale = Math.Min(1, (request.MaxSide ?? int.MaxValue) / (double)Math.Max(upload.Image.Width, upload.Image.Height));
-        using var pipeline = upload.Convert(Scaled(upload.Image.Width), Scaled(upload.Image.Height));
-        using var stored = upload.Decode(pipeline);
+        using var stored = upload.Decode(Scaled(upload.Image.Width), Scaled(upload.Image.Height));
         using var image = stored.AsImage();
         using var turned = RgbDecoding.Orient(image, upload.Orientation);
         using var displayed = turned.ToPixels();

@@ -1,4 +1,5 @@
 using Palimpsest.Contracts;
+using Palimpsest.Decoder.Salvage;
 using Palimpsest.Imaging;
 using Palimpsest.Imaging.Protocol;
 using Palimpsest.Imaging.Vips;
@@ -17,7 +18,10 @@ internal sealed class Upload : IDisposable
     /// <summary>CMYK with a few extra inks; multispectral pictures would cost their factor in memory.</summary>
     private const int MaxBands = 8;
 
-    private Upload(byte[] bytes, string format, VipsImage image) => (Bytes, Format, Image) = (bytes, format, image);
+    private readonly string path;
+    private SalvageAttempt? source; // keeps the memory that Image reads from
+
+    private Upload(string path, byte[] bytes, string format, VipsImage image) => (this.path, Bytes, Format, Image) = (path, bytes, format, image);
 
     /// <summary>The whole file.</summary>
     public byte[] Bytes { get; }
@@ -27,6 +31,9 @@ internal sealed class Upload : IDisposable
 
     /// <summary>Opened, pixels as stored.</summary>
     public VipsImage Image { get; }
+
+    /// <summary>The pixels could be read although the file has a fault.</summary>
+    public bool Damaged { get; private set; }
 
     /// <summary>Opens and checks.</summary>
     /// <exception cref="RefusalException">Empty, not an image we accept, unreadable, or beyond a limit.</exception>
@@ -43,9 +50,9 @@ internal sealed class Upload : IDisposable
         VipsImage? image = null;
         try
         {
-            image = RgbDecoding.Open(path, format);
+            (image, var attempt) = OpenHeader(path, bytes, format);
             Check(image, limits);
-            return new Upload(bytes, format, image);
+            return new Upload(path, bytes, format, image) { Damaged = attempt is { Damaged: true }, source = attempt };
         }
         catch (Exception e)
         {
@@ -57,36 +64,86 @@ internal sealed class Upload : IDisposable
     /// <summary>EXIF orientation 1..8.</summary>
     public int Orientation => Image.Orientation is >= 1 and <= 8 and int orientation ? orientation : 1;
 
-    /// <summary>The pipeline to RGB of this size.</summary>
-    /// <exception cref="RefusalException">The colour space is unknown.</exception>
-    public VipsImage Convert(int width, int height)
+    /// <summary>Decodes to RGB bytes of this size.</summary>
+    /// <exception cref="RefusalException">The file is cut short or damaged, or its colour space is unknown.</exception>
+    public VipsPixels Decode(int width, int height)
     {
         try
         {
-            return RgbDecoding.ToRgb(Image, width, height);
+            var pixels = Decode(Image, width, height);
+            GC.KeepAlive(source);
+            return pixels;
         }
-        catch (VipsException)
+        catch (VipsException e)
         {
-            throw Explain(Bytes, Format);
-        }
-    }
-
-    /// <summary>Computes all pixels of a pipeline over this upload.</summary>
-    /// <exception cref="RefusalException">The file is cut short or damaged.</exception>
-    public VipsPixels Decode(VipsImage pipeline)
-    {
-        try
-        {
-            return pipeline.ToPixels();
-        }
-        catch (VipsException)
-        {
-            throw Explain(Bytes, Format);
+            return Salvage(width, height, e.Message) ?? throw Explain(Bytes, Format);
         }
     }
 
     /// <inheritdoc/>
     public void Dispose() => Image.Dispose();
+
+    private static VipsPixels Decode(VipsImage image, int width, int height)
+    {
+        using var pipeline = RgbDecoding.ToRgb(image, width, height);
+        return pipeline.ToPixels();
+    }
+
+    private static (VipsImage Image, SalvageAttempt? Attempt) OpenHeader(string path, byte[] bytes, string format)
+    {
+        try
+        {
+            return (RgbDecoding.Open(path, format), null);
+        }
+        catch (VipsException e)
+        {
+            foreach (var attempt in SalvageAttempts.For(path, bytes, format, e.Message))
+            {
+                try
+                {
+                    return (attempt.Open(), attempt);
+                }
+                catch (VipsException)
+                {
+                    // Not this way.
+                }
+            }
+
+            throw;
+        }
+    }
+
+    private VipsPixels? Salvage(int width, int height, string complaint)
+    {
+        foreach (var attempt in SalvageAttempts.For(path, Bytes, Format, complaint))
+        {
+            try
+            {
+                long unread = RgbDecoding.UnreadTiles;
+                using var image = attempt.Open();
+                if ((image.Width, image.Height) != (Image.Width, Image.Height))
+                {
+                    continue; // what was checked against the limits was another picture
+                }
+
+                var pixels = Decode(image, width, height);
+                GC.KeepAlive(attempt);
+                if (RgbDecoding.UnreadTiles == unread)
+                {
+                    Damaged |= attempt.Damaged;
+                    return pixels;
+                }
+
+                pixels.Dispose();
+            }
+            catch (VipsException)
+            {
+                // Not this way.
+            }
+        }
+
+        return null;
+    }
 
     private static void Check(VipsImage image, DecodeLimits limits)
     {

@@ -31,6 +31,31 @@ public static class RgbDecoding
         };
     }
 
+    /// <summary>Opens a file that was rebuilt in memory.</summary>
+    /// <param name="encoded">The file; must outlive the image.</param>
+    /// <param name="format">One of <see cref="ImageFormats"/>.</param>
+    /// <exception cref="VipsException">The header cannot be read.</exception>
+    public static VipsImage Open(PinnedBytes encoded, string format) => format switch
+    {
+        ImageFormats.Jpeg => VipsImage.FromEncoded("jpegload_source", encoded, ("fail-on", "truncated"), ("access", "sequential")),
+        ImageFormats.Png => VipsImage.FromEncoded("pngload_source", encoded, ("fail-on", "truncated"), ("access", "sequential")),
+        ImageFormats.Tiff => VipsImage.FromEncoded("tiffload_source", encoded, ("fail-on", "error")),
+        ImageFormats.Gif => VipsImage.FromEncoded("gifload_source", encoded, ("fail-on", "truncated"), ("access", "sequential")),
+        _ => throw new ArgumentOutOfRangeException(nameof(format), format, "Not a format that is rebuilt."),
+    };
+
+    /// <summary>Opens a JPEG however many warnings its data give; libvips gives up after a hundred. Only for files of few scans.</summary>
+    /// <exception cref="VipsException">The header cannot be read.</exception>
+    public static VipsImage OpenNoisyJpeg(string path) =>
+        VipsImage.Create("jpegload", ("filename", path), ("fail-on", "truncated"), ("access", "sequential"), ("unlimited", "true"));
+
+    /// <summary>Opens a TIFF whose data break rules of their coding. What cannot be read at all counts in <see cref="UnreadTiles"/>.</summary>
+    /// <exception cref="VipsException">The header cannot be read.</exception>
+    public static VipsImage OpenLooseTiff(string path) => VipsImage.Create("tiffload", ("filename", path), ("fail-on", "none"), ("access", "sequential"));
+
+    /// <summary>Tiles and strips that loose reading left empty since the process began.</summary>
+    public static long UnreadTiles => VipsNative.UnreadTiles;
+
     /// <summary>The pipeline from <paramref name="opened"/> to RGB bytes of the given size (the same, or smaller).</summary>
     /// <exception cref="VipsException">The colour space has no way to RGB.</exception>
     public static VipsImage ToRgb(VipsImage opened, int width, int height)

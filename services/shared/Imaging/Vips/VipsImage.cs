@@ -40,7 +40,7 @@ public sealed unsafe class VipsImage : SafeHandle
     /// <summary>Starts an operation that makes an image: a loader, or a generator.</summary>
     /// <exception cref="VipsException">Refused.</exception>
     public static VipsImage Create(string operation, params ReadOnlySpan<(string Name, string Value)> arguments) =>
-        Build(operation, null, arguments, static op => new VipsImage(GetObject(op, "out")));
+        Build(operation, static _ => { }, arguments, static op => new VipsImage(GetObject(op, "out")));
 
     /// <summary>An image over pixels of the caller, one byte a value; the memory must outlive it and everything made from it.</summary>
     public static VipsImage FromMemory(byte* pixels, int width, int height, int bands)
@@ -49,15 +49,42 @@ public sealed unsafe class VipsImage : SafeHandle
         return image != 0 ? new VipsImage(image) : throw new VipsException(VipsNative.TakeError());
     }
 
+    /// <summary>Opens an encoded picture that lies in memory, by a loader's <c>…_source</c> operation.</summary>
+    /// <param name="loader">E.g. <c>tiffload_source</c>.</param>
+    /// <param name="encoded">The file, pinned; must outlive the image and everything made from it.</param>
+    /// <param name="arguments">Of the loader.</param>
+    /// <exception cref="VipsException">Refused.</exception>
+    public static VipsImage FromEncoded(string loader, PinnedBytes encoded, params ReadOnlySpan<(string Name, string Value)> arguments)
+    {
+        ArgumentNullException.ThrowIfNull(encoded);
+        nint source = VipsNative.SourceFromMemory(encoded.Pointer, (nuint)encoded.Length);
+        try
+        {
+            return Build(loader, op => SetObject(op, "source", "VipsSource", source), arguments, static op => new VipsImage(GetObject(op, "out")));
+        }
+        finally
+        {
+            VipsNative.ObjectUnref(source); // the operation holds its own
+        }
+    }
+
+    /// <summary>One image whose bands are those of the given ones, in order; all of the same size.</summary>
+    /// <exception cref="VipsException">Refused.</exception>
+    public static VipsImage JoinBands(IReadOnlyList<VipsImage> images)
+    {
+        ArgumentNullException.ThrowIfNull(images);
+        return Build("bandjoin", op => SetImages(op, images), [], static op => new VipsImage(GetObject(op, "out")));
+    }
+
     /// <summary>A new image computed from this one.</summary>
     /// <exception cref="VipsException">Refused.</exception>
     public VipsImage Apply(string operation, params ReadOnlySpan<(string Name, string Value)> arguments) =>
-        Build(operation, this, arguments, static op => new VipsImage(GetObject(op, "out")));
+        Build(operation, op => SetObject(op, "in", "VipsImage", handle), arguments, static op => new VipsImage(GetObject(op, "out")));
 
     /// <summary>Encodes by a buffer saver, e.g. <c>pngsave_buffer</c>.</summary>
     /// <exception cref="VipsException">Refused, or a pixel could not be computed.</exception>
     public byte[] Encode(string saver, params ReadOnlySpan<(string Name, string Value)> arguments) =>
-        Build(saver, this, arguments, static op =>
+        Build(saver, op => SetObject(op, "in", "VipsImage", handle), arguments, static op =>
         {
             VipsNative.GValue value = default;
             VipsNative.ValueInit(&value, VipsNative.TypeFromName("VipsBlob"));
@@ -107,7 +134,7 @@ public sealed unsafe class VipsImage : SafeHandle
         return true;
     }
 
-    private static T Build<T>(string name, VipsImage? input, ReadOnlySpan<(string Name, string Value)> arguments, Func<nint, T> result)
+    private static T Build<T>(string name, Action<nint> setInput, ReadOnlySpan<(string Name, string Value)> arguments, Func<nint, T> result)
     {
         nint operation = VipsNative.OperationNew(name);
         if (operation == 0)
@@ -117,11 +144,7 @@ public sealed unsafe class VipsImage : SafeHandle
 
         try
         {
-            if (input is not null)
-            {
-                SetImage(operation, input);
-            }
-
+            setInput(operation);
             foreach (var (argument, value) in arguments)
             {
                 if (VipsNative.SetArgument(operation, argument, value) != 0)
@@ -144,11 +167,27 @@ public sealed unsafe class VipsImage : SafeHandle
         }
     }
 
-    private static void SetImage(nint operation, VipsImage image)
+    private static void SetObject(nint operation, string property, string type, nint obj)
     {
         VipsNative.GValue value = default;
-        VipsNative.ValueInit(&value, VipsNative.TypeFromName("VipsImage"));
-        VipsNative.ValueSetObject(&value, image.handle);
+        VipsNative.ValueInit(&value, VipsNative.TypeFromName(type));
+        VipsNative.ValueSetObject(&value, obj);
+        VipsNative.ObjectSetProperty(operation, property, &value);
+        VipsNative.ValueUnset(&value);
+    }
+
+    private static void SetImages(nint operation, IReadOnlyList<VipsImage> images)
+    {
+        VipsNative.GValue value = default;
+        VipsNative.ValueInit(&value, VipsNative.TypeFromName("VipsArrayImage"));
+        VipsNative.ValueSetArrayImage(&value, images.Count);
+        int count;
+        nint* slots = VipsNative.ValueGetArrayImage(&value, &count);
+        for (int i = 0; i < count; i++)
+        {
+            slots[i] = VipsNative.ObjectRef(images[i].handle); // the array gives them back
+        }
+
         VipsNative.ObjectSetProperty(operation, "in", &value);
         VipsNative.ValueUnset(&value);
     }

@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Palimpsest.Imaging.Vips;
@@ -9,6 +10,9 @@ namespace Palimpsest.Imaging.Vips;
 /// </summary>
 internal static unsafe partial class VipsNative
 {
+    // G_LOG_LEVEL_WARNING of glib/gmessages.h.
+    private const int WarningLevel = 1 << 4;
+
     private const string Library = "libvips-cpp.so.8.18.7";
 
     /// <summary>The loaders an upload may reach; every other loader of the build stays blocked.</summary>
@@ -31,7 +35,12 @@ internal static unsafe partial class VipsNative
         {
             OperationBlockSet(loader, 0);
         }
+
+        LogSetHandler("VIPS", WarningLevel, &CountWarning, null);
     }
+
+    /// <summary>Tiles and strips that could not be read since the process began: a loader that does not fail on errors only warns of them.</summary>
+    public static long UnreadTiles { get; private set; }
 
     /// <summary>What went wrong since the last call; clears libvips' error buffer.</summary>
     public static string TakeError()
@@ -39,6 +48,16 @@ internal static unsafe partial class VipsNative
         string error = Marshal.PtrToStringUTF8((nint)ErrorBuffer()) ?? "";
         ErrorClear();
         return error.Trim();
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void CountWarning(byte* domain, int level, byte* message, void* data)
+    {
+        // Nothing of it is logged: it may quote the picture.
+        if (MemoryMarshal.CreateReadOnlySpanFromNullTerminated(message).StartsWith("error in tile"u8))
+        {
+            UnreadTiles++;
+        }
     }
 
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? path)
@@ -126,6 +145,21 @@ internal static unsafe partial class VipsNative
 
     [LibraryImport(Library, EntryPoint = "vips_blob_get")]
     public static partial byte* BlobGet(nint blob, nuint* length);
+
+    [LibraryImport(Library, EntryPoint = "vips_source_new_from_memory")]
+    public static partial nint SourceFromMemory(void* data, nuint length);
+
+    [LibraryImport(Library, EntryPoint = "vips_value_set_array_image")]
+    public static partial void ValueSetArrayImage(GValue* value, int count);
+
+    [LibraryImport(Library, EntryPoint = "vips_value_get_array_image")]
+    public static partial nint* ValueGetArrayImage(GValue* value, int* count);
+
+    [LibraryImport(Library, EntryPoint = "g_object_ref")]
+    public static partial nint ObjectRef(nint obj);
+
+    [LibraryImport(Library, EntryPoint = "g_log_set_handler", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial uint LogSetHandler(string domain, int levels, delegate* unmanaged[Cdecl]<byte*, int, byte*, void*, void> handler, void* data);
 
     [LibraryImport(Library, EntryPoint = "vips_image_new_from_memory")]
     public static partial nint ImageFromMemory(void* data, nuint length, int width, int height, int bands, int format);
