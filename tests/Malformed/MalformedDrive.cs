@@ -9,8 +9,6 @@ namespace Palimpsest.Malformed;
 internal sealed class MalformedDrive(PalimpsestClient client, MalformedSummary summary)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
-    private static readonly SubmitOptions Waiting = new() { WaitSeconds = 30 };
-
     /// <summary>Told of each answer: name and code, null for accepted.</summary>
     public Action<string, string?>? Answered { get; init; }
 
@@ -21,17 +19,29 @@ internal sealed class MalformedDrive(PalimpsestClient client, MalformedSummary s
     private async Task SendAsync(string name, byte[] bytes, CancellationToken cancellationToken)
     {
         long start = Stopwatch.GetTimestamp();
-        string? code = null;
-        bool error = false;
+        var (slowest, code, error) = (TimeSpan.Zero, (string?)null, false);
+        async Task<T> TimedAsync<T>(Task<T> answer)
+        {
+            long sent = Stopwatch.GetTimestamp();
+            try
+            {
+                return await answer;
+            }
+            finally
+            {
+                slowest = Stopwatch.GetElapsedTime(sent) is var time && time > slowest ? time : slowest;
+            }
+        }
+
         try
         {
-            var analysis = await SubmitAsync(bytes, cancellationToken);
+            var analysis = await TimedAsync(SubmitAsync(bytes, cancellationToken));
             analysis = AnalysisStatuses.IsTerminal(analysis.Status) ? analysis : await client.WaitAsync(analysis.Id, Patience, cancellationToken);
             code = analysis.Status == AnalysisStatuses.Succeeded ? null : analysis.Error?.Code ?? analysis.Status;
             if (code is null)
             {
-                await client.MaskAsync(analysis.Id, cancellationToken);
-                await client.BytesAsync($"/v1/analyses/{analysis.Id}/overlay", cancellationToken);
+                await TimedAsync(client.MaskAsync(analysis.Id, cancellationToken));
+                await TimedAsync(client.BytesAsync($"/v1/analyses/{analysis.Id}/overlay", cancellationToken));
             }
         }
         catch (PalimpsestProblemException problem)
@@ -43,7 +53,7 @@ internal sealed class MalformedDrive(PalimpsestClient client, MalformedSummary s
             (code, error) = ("no answer: " + e.Message, true);
         }
 
-        summary.Add(code, error, Stopwatch.GetElapsedTime(start));
+        summary.Add(code, error, slowest, Stopwatch.GetElapsedTime(start));
         Answered?.Invoke(name, code);
     }
 
@@ -53,7 +63,7 @@ internal sealed class MalformedDrive(PalimpsestClient client, MalformedSummary s
         {
             try
             {
-                return await client.SubmitAsync(new MemoryStream(bytes), "picture", Waiting, cancellationToken);
+                return await client.SubmitAsync(new MemoryStream(bytes), "picture", null, cancellationToken);
             }
             catch (PalimpsestProblemException problem) when (problem.Status == HttpStatusCode.TooManyRequests)
             {

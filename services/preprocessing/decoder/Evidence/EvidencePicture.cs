@@ -48,8 +48,7 @@ internal sealed unsafe class EvidencePicture : IDisposable
     /// <exception cref="RefusalException">Cut short or damaged.</exception>
     public static EvidencePicture Open(Upload upload)
     {
-        using var pipeline = upload.Convert(upload.Image.Width, upload.Image.Height);
-        return new EvidencePicture(upload, upload.Decode(pipeline));
+        return new EvidencePicture(upload, upload.Decode(upload.Image.Width, upload.Image.Height));
     }
 
     /// <summary>The file's own facts and coefficients; null for other formats.</summary>

@@ -155,8 +155,7 @@ internal static partial class MetadataFindings
 
             using var converted = RgbDecoding.ToRgb(small, small.Width, small.Height);
             using var thumbnail = converted.ToPixels();
-            using var pipeline = upload.Convert(upload.Image.Width, upload.Image.Height);
-            using var picture = upload.Decode(pipeline);
+            using var picture = upload.Decode(upload.Image.Width, upload.Image.Height);
             double same = ThumbnailComparison.Correlate(thumbnail, picture);
             shown.Add(new("Embedded thumbnail", $"{thumbnail.Width} x {thumbnail.Height} pixels, correlation with the picture {same:0.00}"));
             if (same < SameThumbnail)
