@@ -1,154 +1,186 @@
-// The picture with its mask over it. Layers are elements, so opacity and zoom are the compositor's work, also on twelve megapixels.
-import { h } from './dom.js';
+// The picture and what lies over it. Both are canvases of the viewport's size, so a twelve-megapixel picture costs no more than a small one while the mask's
+// opacity changes: that is the compositor's work alone.
+import { h, svg } from './dom.js';
+import { gestures } from './gestures.js';
 
-const OVERLAY_SIDE = 2048;
+const SCREEN_SIDE = 2048;
+const LARGEST = 40;
 
-export class Viewer {
-  #scale = 1; #x = 0; #y = 0; #pointers = new Map(); #mask = null;
-
-  constructor(width, height) {
-    this.width = width;
-    this.height = height;
-    this.image = h('img', { alt: 'The submitted picture', draggable: 'false' });
-    this.overlay = h('canvas', { 'aria-hidden': 'true' });
-    this.boxes = h('div', { 'aria-hidden': 'true' });
-    this.stage = h('div', { class: 'stage' }, this.image, this.overlay, this.boxes);
-    this.element = h('div', { class: 'viewer', tabindex: '0', role: 'application', 'aria-label': 'Picture. Plus and minus zoom, arrow keys move, zero fits.' }, this.stage);
-    this.stage.style.width = `${width}px`;
-    this.stage.style.height = `${height}px`;
-    this.setOpacity(0.6);
-    this.#listen();
-    new ResizeObserver(() => { if (!this.moved) this.fit(); }).observe(this.element);
+// Decoded pixels, shared by all viewers that show them; reduced ones beside them for when the whole is in view.
+export class Pixels {
+  static async from(blob, width, height) {
+    const pixels = new Pixels();
+    pixels.full = await createImageBitmap(blob);
+    pixels.width = width;
+    const side = Math.max(pixels.full.width, pixels.full.height);
+    const shrink = SCREEN_SIDE / side;
+    if (shrink < 1) {
+      pixels.small = await createImageBitmap(pixels.full, {
+        resizeWidth: Math.max(1, Math.round(pixels.full.width * shrink)), resizeHeight: Math.max(1, Math.round(pixels.full.height * shrink)), resizeQuality: 'medium',
+      });
+    }
+    // One pixel of the picture is at least one of ours.
+    pixels.exact = pixels.full.width >= width && pixels.full.height >= height;
+    return pixels;
   }
 
-  setPicture(url) { this.image.src = url; }
+  // scale: device pixels for a pixel of the picture.
+  pick(scale) { return this.small && this.width * scale <= this.small.width ? this.small : this.full; }
+}
 
-  setOpacity(value) { this.overlay.style.opacity = value; }
+export class Viewer {
+  #view = { scale: 1, x: 0, y: 0 }; #frame = 0; #fitted = true; #partners = []; #labels = [];
+
+  constructor(width, height, label) {
+    this.width = width;
+    this.height = height;
+    this.mode = 'heat';
+    this.canvas = h('canvas', { role: 'img', 'aria-label': label });
+    this.over = h('canvas', { class: 'over', 'aria-hidden': 'true' });
+    this.group = svg('g');
+    this.marks = svg('svg', { class: 'marks', 'aria-hidden': 'true' }, this.group);
+    this.labels = h('div', { class: 'labels', 'aria-hidden': 'true' });
+    this.readout = h('div', { class: 'readout', 'aria-hidden': 'true' });
+    this.element = h('div', {
+      class: 'viewer', tabindex: '0', role: 'application', 'aria-label': `${label}. Plus and minus zoom, arrow keys move, 0 fits, 1 shows single pixels.`,
+    }, this.canvas, this.over, this.marks, this.labels, this.readout);
+    this.element.style.aspectRatio = `${width} / ${height}`;
+    this.setOpacity(0.6);
+    gestures(this);
+    new ResizeObserver(() => { if (this.#fitted) this.fit(); else this.draw(); }).observe(this.element);
+  }
+
+  get scale() { return this.#view.scale; }
+
+  get fitted() { return this.#fitted; }
+
+  // Two viewers of the same picture that move together.
+  link(other) {
+    this.#partners.push(other);
+    other.#partners.push(this);
+    other.#follow(this);
+  }
+
+  setPixels(pixels) { this.pixels = pixels; this.draw(); }
+
+  // { image } as it is, or { mask } drawn by the mode.
+  setLayer(layer) { this.layer = layer; this.draw(); }
+
+  setOpacity(value) { this.over.style.opacity = value; }
 
   setMode(mode) {
     this.mode = mode;
-    this.overlay.classList.toggle('blink', mode === 'blink');
-    this.#paint();
+    this.over.classList.toggle('blink', mode === 'blink');
+    this.draw();
   }
 
-  async setMask(url) {
-    const blob = await (await fetch(url)).blob();
-    const bitmap = await createImageBitmap(blob);
-    const shrink = Math.min(1, OVERLAY_SIDE / Math.max(bitmap.width, bitmap.height));
-    const [w, hgt] = [Math.max(1, Math.round(bitmap.width * shrink)), Math.max(1, Math.round(bitmap.height * shrink))];
-    const canvas = new OffscreenCanvas(w, hgt);
-    const context = canvas.getContext('2d', { willReadFrequently: true });
-    context.drawImage(bitmap, 0, 0, w, hgt);
-    this.#mask = context.getImageData(0, 0, w, hgt);
-    this.#paint();
+  // boxes: { box, label, kind }; lines: [x, y, x', y'] in the picture's pixels.
+  setMarks(boxes, lines = []) {
+    this.group.replaceChildren(
+      ...boxes.flatMap(({ box, kind }) => ['halo', kind].map((name) => svg('rect', { x: box.x, y: box.y, width: box.width, height: box.height, class: name }))),
+      ...lines.flatMap(([x1, y1, x2, y2]) => ['halo', 'pair'].map((name) => svg('line', { x1, y1, x2, y2, class: name }))));
+    this.#labels = boxes.filter((b) => b.label).map(({ box, label, kind }) => ({ box, node: h('span', { class: kind, text: label }) }));
+    this.labels.replaceChildren(...this.#labels.map((l) => l.node));
+    this.draw();
   }
 
-  clearMask() { this.#mask = null; this.overlay.width = this.overlay.width; }
-
-  setBoxes(list) {
-    this.boxes.replaceChildren(...list.map(({ box, label, face }) => {
-      const node = h('div', { class: face ? 'box face' : 'box' }, h('span', { text: label }));
-      node.style.left = `${box.x}px`; node.style.top = `${box.y}px`;
-      node.style.width = `${box.width}px`; node.style.height = `${box.height}px`;
-      return node;
-    }));
-  }
+  showMarks(shown) { this.marks.toggleAttribute('hidden', !shown); this.labels.hidden = !shown; }
 
   fit() {
     const { clientWidth, clientHeight } = this.element;
     if (!clientWidth) return;
-    this.#scale = Math.min(clientWidth / this.width, clientHeight / this.height);
-    this.#x = (clientWidth - this.width * this.#scale) / 2;
-    this.#y = (clientHeight - this.height * this.#scale) / 2;
-    this.moved = false;
-    this.#apply();
+    this.#fitted = true;
+    this.#move(Math.min(clientWidth / this.width, clientHeight / this.height, LARGEST), this.width / 2, this.height / 2);
   }
 
-  zoom(factor, cx = this.element.clientWidth / 2, cy = this.element.clientHeight / 2) {
-    const scale = Math.min(40, Math.max(0.02, this.#scale * factor));
-    this.#x = cx - (cx - this.#x) * (scale / this.#scale);
-    this.#y = cy - (cy - this.#y) * (scale / this.#scale);
-    this.#scale = scale;
-    this.moved = true;
-    this.#apply();
+  // About a point of the viewport, pixels from its top left; the middle when none is given.
+  zoom(factor, px = this.element.clientWidth / 2, py = this.element.clientHeight / 2) {
+    const { scale, x, y } = this.#view;
+    const next = Math.min(LARGEST, Math.max(0.02, scale * factor));
+    const [dx, dy] = [px - this.element.clientWidth / 2, py - this.element.clientHeight / 2];
+    this.#fitted = false;
+    this.#move(next, x + dx / scale - dx / next, y + dy / scale - dy / next);
   }
 
-  get scale() { return this.#scale; }
-
-  #apply() {
-    this.stage.style.transform = `translate(${this.#x}px, ${this.#y}px) scale(${this.#scale})`;
-    this.stage.style.setProperty('--zoom', this.#scale);
-    this.stage.classList.toggle('pixels', this.#scale >= 3);
+  pan(dx, dy) {
+    this.#fitted = false;
+    this.#move(this.scale, this.#view.x - dx / this.scale, this.#view.y - dy / this.scale);
   }
 
-  #paint() {
-    const mask = this.#mask;
-    if (!mask) return;
-    const { width, height, data } = mask;
-    this.overlay.width = width;
-    this.overlay.height = height;
-    const context = this.overlay.getContext('2d');
-    const out = context.createImageData(width, height);
-    const outline = this.mode === 'outline';
-    const thick = Math.max(1, Math.round(Math.max(width, height) / 500));
-    for (let y = 0, i = 0; y < height; y++) {
-      for (let x = 0; x < width; x++, i += 4) {
-        const value = data[i];
-        if (outline) {
-          const inside = value > 127;
-          const edge = inside && [[thick, 0], [-thick, 0], [0, thick], [0, -thick]].some(([dx, dy]) => {
-            const [nx, ny] = [x + dx, y + dy];
-            return nx < 0 || ny < 0 || nx >= width || ny >= height || data[(ny * width + nx) * 4] <= 127;
-          });
-          if (edge) { out.data[i] = 255; out.data[i + 1] = 214; out.data[i + 2] = 10; out.data[i + 3] = 255; }
-        } else if (value > 12) {
-          // Fixed scale, yellow to red: the same colour means the same probability in every picture.
-          out.data[i] = 255; out.data[i + 1] = Math.max(0, 220 - value); out.data[i + 2] = 20; out.data[i + 3] = Math.min(255, value * 1.1);
-        }
-      }
+  // A box into view, with some air around it.
+  show({ x, y, width, height }) {
+    const { clientWidth, clientHeight } = this.element;
+    this.#fitted = false;
+    this.#move(Math.min(LARGEST / 2, clientWidth / (width * 1.6), clientHeight / (height * 1.6)), x + width / 2, y + height / 2);
+  }
+
+  // The picture's pixel under a point of the viewport.
+  pixelAt(px, py) {
+    const { scale, x, y } = this.#view;
+    return [Math.floor(x + (px - this.element.clientWidth / 2) / scale), Math.floor(y + (py - this.element.clientHeight / 2) / scale)];
+  }
+
+  #move(scale, x, y) {
+    this.#view = { scale, x: Math.min(this.width, Math.max(0, x)), y: Math.min(this.height, Math.max(0, y)) };
+    this.draw();
+    for (const partner of this.#partners) partner.#follow(this);
+  }
+
+  #follow(other) {
+    if (other.#fitted) { if (!this.#fitted || this.scale !== other.scale) { this.#fitted = true; this.#view = { ...other.#view }; } } else { this.#fitted = false; this.#view = { ...other.#view }; }
+    this.draw();
+  }
+
+  draw() {
+    this.#frame ||= requestAnimationFrame(() => { this.#frame = 0; this.#draw(); });
+  }
+
+  #draw() {
+    const { clientWidth, clientHeight } = this.element;
+    if (!clientWidth) return;
+    const ratio = devicePixelRatio;
+    const scale = this.scale * ratio;
+    const [left, top] = [(clientWidth * ratio) / 2 - this.#view.x * scale, (clientHeight * ratio) / 2 - this.#view.y * scale];
+    if (this.pixels) this.#image(this.#clear(this.canvas, ratio), this.pixels.pick(scale), scale, left, top, scale >= 2);
+    const context = this.#clear(this.over, ratio);
+    if (this.layer?.image) this.#image(context, this.layer.image, scale, left, top, false);
+    else if (this.layer?.mask && this.mode !== 'outline') this.#image(context, this.layer.mask.heat(), scale, left, top, false);
+    else if (this.layer?.mask) this.#outline(context, this.layer.mask, scale, left, top, ratio);
+    this.group.setAttribute('transform', `translate(${left / ratio} ${top / ratio}) scale(${this.scale})`);
+    for (const { box, node } of this.#labels) node.style.transform = `translate(${left / ratio + box.x * this.scale}px, ${Math.max(20, top / ratio + box.y * this.scale)}px) translateY(-100%)`;
+    this.element.style.touchAction = this.#fitted ? 'pan-y' : 'none';
+    this.element.dispatchEvent(new CustomEvent('view', { detail: this.scale }));
+  }
+
+  #clear(canvas, ratio) {
+    const [width, height] = [Math.round(this.element.clientWidth * ratio), Math.round(this.element.clientHeight * ratio)];
+    if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
+    const context = canvas.getContext('2d');
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, width, height);
+    return context;
+  }
+
+  // Only what is in view, on whole pixels of the source.
+  #image(context, image, scale, left, top, pixelated) {
+    const { width, height } = context.canvas;
+    const [fx, fy] = [image.width / this.width, image.height / this.height];
+    const clamp = (value, most) => Math.min(most, Math.max(0, value));
+    const [x0, y0] = [Math.floor(clamp(-left / scale * fx, image.width)), Math.floor(clamp(-top / scale * fy, image.height))];
+    const [x1, y1] = [Math.ceil(clamp((width - left) / scale * fx, image.width)), Math.ceil(clamp((height - top) / scale * fy, image.height))];
+    if (x1 <= x0 || y1 <= y0) return;
+    context.imageSmoothingEnabled = !pixelated;
+    context.imageSmoothingQuality = 'medium';
+    context.drawImage(image, x0, y0, x1 - x0, y1 - y0, left + (x0 / fx) * scale, top + (y0 / fy) * scale, ((x1 - x0) / fx) * scale, ((y1 - y0) / fy) * scale);
+  }
+
+  #outline(context, mask, scale, left, top, ratio) {
+    const s = scale * this.width / mask.width;
+    context.setTransform(s, 0, 0, scale * this.height / mask.height, left, top);
+    for (const [colour, width] of [['#000b', 4], ['#ffd60a', 2]]) {
+      context.strokeStyle = colour;
+      context.lineWidth = (width * ratio) / s;
+      context.stroke(mask.outline());
     }
-    context.putImageData(out, 0, 0);
-  }
-
-  #listen() {
-    const el = this.element;
-    el.addEventListener('wheel', (event) => {
-      event.preventDefault();
-      const rect = el.getBoundingClientRect();
-      this.zoom(Math.exp(-event.deltaY * 0.0015), event.clientX - rect.left, event.clientY - rect.top);
-    }, { passive: false });
-    el.addEventListener('pointerdown', (event) => { el.setPointerCapture(event.pointerId); this.#pointers.set(event.pointerId, event); el.classList.add('dragging'); });
-    el.addEventListener('pointermove', (event) => {
-      const before = this.#pointers.get(event.pointerId);
-      if (!before) return;
-      if (this.#pointers.size === 1) {
-        this.#x += event.clientX - before.clientX;
-        this.#y += event.clientY - before.clientY;
-        this.moved = true;
-        this.#apply();
-      } else if (this.#pointers.size === 2) {
-        const other = [...this.#pointers.values()].find((p) => p.pointerId !== event.pointerId);
-        const distance = (p) => Math.hypot(p.clientX - other.clientX, p.clientY - other.clientY);
-        const rect = el.getBoundingClientRect();
-        this.zoom(distance(event) / Math.max(1, distance(before)), (event.clientX + other.clientX) / 2 - rect.left, (event.clientY + other.clientY) / 2 - rect.top);
-      }
-      this.#pointers.set(event.pointerId, event);
-    });
-    for (const end of ['pointerup', 'pointercancel']) {
-      el.addEventListener(end, (event) => { this.#pointers.delete(event.pointerId); el.classList.toggle('dragging', this.#pointers.size > 0); });
-    }
-    el.addEventListener('dblclick', () => this.fit());
-    el.addEventListener('keydown', (event) => {
-      const step = 60;
-      const actions = {
-        '+': () => this.zoom(1.25), '=': () => this.zoom(1.25), '-': () => this.zoom(0.8), '0': () => this.fit(),
-        ArrowLeft: () => { this.#x += step; }, ArrowRight: () => { this.#x -= step; }, ArrowUp: () => { this.#y += step; }, ArrowDown: () => { this.#y -= step; },
-      };
-      if (!actions[event.key]) return;
-      event.preventDefault();
-      actions[event.key]();
-      if (event.key !== '0') this.moved = true;
-      this.#apply();
-    });
   }
 }

@@ -11,9 +11,11 @@ internal sealed class EmbeddedProcess : IAsyncDisposable
     private readonly HttpClient http = new() { Timeout = TimeSpan.FromSeconds(30) };
     private ChildProcess? process;
 
-    private EmbeddedProcess(string? models)
+    private readonly bool ownKey;
+
+    private EmbeddedProcess(string? models, bool ownKey)
     {
-        this.models = models;
+        (this.models, this.ownKey) = (models, ownKey);
         folder = Directory.CreateTempSubdirectory("palimpsest-embedded-").FullName;
         Port = ChildProcess.FreePort();
         http.BaseAddress = new Uri($"http://127.0.0.1:{Port}");
@@ -26,10 +28,15 @@ internal sealed class EmbeddedProcess : IAsyncDisposable
 
     public PalimpsestClient Client { get; }
 
+    /// <summary>What it printed at its last start.</summary>
+    public string Banner { get; private set; } = "";
+
     /// <summary>Starts and waits for its banner.</summary>
-    public static async Task<EmbeddedProcess> StartAsync(string? models = null)
+    /// <param name="models">Folder of models; null: the shipped ones.</param>
+    /// <param name="ownKey">It makes its first key itself and prints it, as for somebody who just cloned; else it is <see cref="TestPlatform.Key"/>.</param>
+    public static async Task<EmbeddedProcess> StartAsync(string? models = null, bool ownKey = false)
     {
-        var platform = new EmbeddedProcess(models);
+        var platform = new EmbeddedProcess(models, ownKey);
         await platform.StartAgainAsync();
         return platform;
     }
@@ -43,10 +50,11 @@ internal sealed class EmbeddedProcess : IAsyncDisposable
             ["dotnet", program, "up", "--port", $"{Port}", "--data", Path.Combine(folder, "data"), "--allow-network", "127.0.0.0/8", .. models is null ? (string[])[] : ["--models", models]],
             new Dictionary<string, string?>(StringComparer.Ordinal)
             {
-                ["PALIMPSEST_API_KEY"] = TestPlatform.Key, ["Reporting__SweepSeconds"] = "1", ["Reporting__StepSeconds"] = "4", ["Intake__FirstDeadlineSeconds"] = "4",
+                ["PALIMPSEST_API_KEY"] = ownKey ? null : TestPlatform.Key, ["Reporting__SweepSeconds"] = "1", ["Reporting__StepSeconds"] = "4", ["Intake__FirstDeadlineSeconds"] = "4",
             },
             log);
-        await ServerPrograms.WaitAsync(process, log, () => Task.FromResult(Text(log).Contains("is ready at", StringComparison.Ordinal)), CancellationToken.None);
+        await ServerPrograms.WaitAsync(process, log, () => Task.FromResult(Text(log).Contains("Stop with", StringComparison.Ordinal)), CancellationToken.None);
+        Banner = Text(log);
     }
 
     public async Task KillAsync() => await process!.KillAsync();

@@ -18,6 +18,38 @@ internal static class TestPictures
         return Encode(host, width, height, 92);
     }
 
+    /// <summary>The same as PNG, whose pixels a browser shows exactly.</summary>
+    public static byte[] Png(int seed, int width, int height) => Encode(Decode(Forged(seed, width, height)), width, height, "pngsave_buffer");
+
+    /// <summary>Samples of a picture, row by row.</summary>
+    public static (byte[] Values, int Width, int Height) Read(byte[] picture)
+    {
+        string path = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllBytes(path, picture);
+            using var pixels = Local.Evaluation.Pictures.Decode(path);
+            return (pixels.Span.ToArray(), pixels.Width, pixels.Height);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    /// <summary>Twelve megapixels: a small one, enlarged.</summary>
+    public static unsafe byte[] Large(int seed)
+    {
+        const int Width = 1000, Height = 750;
+        fixed (byte* data = Decode(Forged(seed, Width, Height)))
+        {
+            using var raw = VipsImage.FromMemory(data, Width, Height, 3);
+            using var image = raw.Apply("copy", ("interpretation", "srgb"));
+            using var large = image.Apply("resize", ("scale", "4"));
+            return large.Encode("jpegsave_buffer", ("Q", "90"));
+        }
+    }
+
     private static byte[] Pixels(int width, int height, int seed)
     {
         var random = new Random(seed);
@@ -32,28 +64,18 @@ internal static class TestPictures
         return pixels;
     }
 
-    private static unsafe byte[] Encode(byte[] pixels, int width, int height, int quality)
+    private static byte[] Encode(byte[] pixels, int width, int height, int quality) =>
+        Encode(pixels, width, height, "jpegsave_buffer", ("Q", quality.ToString(CultureInfo.InvariantCulture)));
+
+    private static unsafe byte[] Encode(byte[] pixels, int width, int height, string operation, params (string Name, string Value)[] options)
     {
         fixed (byte* data = pixels)
         {
             using var raw = VipsImage.FromMemory(data, width, height, 3);
             using var image = raw.Apply("copy", ("interpretation", "srgb"));
-            return image.Encode("jpegsave_buffer", ("Q", quality.ToString(CultureInfo.InvariantCulture)));
+            return image.Encode(operation, options);
         }
     }
 
-    private static byte[] Decode(byte[] jpeg)
-    {
-        string path = Path.GetTempFileName();
-        try
-        {
-            File.WriteAllBytes(path, jpeg);
-            using var pixels = Local.Evaluation.Pictures.Decode(path);
-            return pixels.Span.ToArray();
-        }
-        finally
-        {
-            File.Delete(path);
-        }
-    }
+    private static byte[] Decode(byte[] jpeg) => Read(jpeg).Values;
 }

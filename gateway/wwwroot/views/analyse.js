@@ -1,73 +1,98 @@
-import { h, notify } from '../dom.js';
-import { submit, submitUrl, submitBatch } from '../api.js';
+// The first page: drop, paste, choose or name a picture.
+import { h, words, when } from '../dom.js';
+import { json, picture, submit, submitUrl, submitBatch } from '../api.js';
 
 // The picture just dropped is shown at once, before the server has it.
 export const dropped = new Map();
 
-export async function analyse(signal) {
-  const file = h('input', { type: 'file', accept: 'image/*', multiple: true, id: 'file', class: 'hide-small', hidden: true });
-  const detectors = h('select', { id: 'detectors' },
-    h('option', { value: 'auto', text: 'Automatic' }), h('option', { value: 'both', text: 'Both localizers' }),
-    h('option', { value: 'shallowfake', text: 'Edits only' }), h('option', { value: 'deepfake', text: 'Faces only' }));
-  const crop = h('input', { type: 'checkbox', id: 'crop', checked: true });
-  const url = h('input', { type: 'url', id: 'url', placeholder: 'https://…', required: true });
-  const error = h('p', { class: 'error', role: 'alert' });
-  const options = () => ({ detectors: detectors.value, face_crop: String(crop.checked) });
+const DETECTORS = { auto: 'Whatever applies', both: 'Edits and faces', shallowfake: 'Edits only', deepfake: 'Faces only' };
 
-  async function send(files) {
+export async function analyse(signal) {
+  const file = h('input', { type: 'file', accept: 'image/*', multiple: true, id: 'file', hidden: true, 'aria-label': 'Pictures' });
+  const detectors = h('select', { id: 'detectors' }, Object.entries(DETECTORS).map(([value, text]) => h('option', { value, text })));
+  const crop = h('input', { type: 'checkbox', id: 'crop', checked: true });
+  const keep = h('input', { type: 'checkbox', id: 'zero' });
+  const error = h('p', { class: 'error', role: 'alert' });
+  const options = () => ({ detectors: detectors.value, face_crop: crop.checked, retention: keep.checked ? 'zero' : 'default' });
+  const choose = h('button', { type: 'button', class: 'primary large', text: 'Choose pictures', onclick: () => file.click() });
+  const status = h('p', { class: 'soft', text: 'JPEG, PNG, WebP, TIFF, GIF or AVIF, up to 20 MB. Several at once become a batch.' });
+  const zone = h('div', { class: 'drop' }, art(), h('p', { class: 'big', text: 'Drop a picture here, or paste it' }), choose, status, file);
+
+  async function busy(text, action) {
     error.textContent = '';
-    if (files.length === 0) return;
+    const before = status.textContent;
+    status.textContent = text;
     zone.setAttribute('aria-busy', 'true');
     choose.disabled = true;
-    try {
-      if (files.length === 1) {
-        const accepted = await submit(files[0], options());
-        dropped.set(accepted.id, files[0]);
-        location.hash = `#/a/${accepted.id}`;
-      } else {
-        const accepted = await submitBatch(files, options());
-        location.hash = `#/b/${accepted.id}`;
-      }
-    } catch (problem) {
-      error.textContent = problem.message;
+    try { await action(); } catch (problem) {
+      if (!signal.aborted) error.textContent = problem.message;
     } finally {
+      status.textContent = before;
       zone.removeAttribute('aria-busy');
       choose.disabled = false;
+      file.value = '';
     }
   }
 
-  const choose = h('button', { type: 'button', class: 'primary', text: 'Choose pictures', onclick: () => file.click() });
-  const zone = h('div', { class: 'drop' },
-    h('p', { class: 'big', text: 'Drop a picture here, or paste it' }),
-    h('p', { class: 'soft', text: 'JPEG, PNG, WebP, TIFF, GIF or AVIF, up to 20 MB. Several at once become a batch.' }), choose, file);
+  const send = (files) => files.length > 0 && busy(`Sending ${files.length === 1 ? files[0].name || 'the pasted picture' : `${files.length} pictures`} …`, async () => {
+    if (files.length === 1) {
+      const accepted = await submit(files[0], options(), signal);
+      dropped.set(accepted.id, files[0]);
+      location.hash = `#/a/${accepted.id}`;
+    } else {
+      location.hash = `#/b/${(await submitBatch(files, options(), signal)).id}`;
+    }
+  });
+
   file.addEventListener('change', () => send([...file.files]));
-  for (const name of ['dragover', 'dragenter']) zone.addEventListener(name, (event) => { event.preventDefault(); zone.classList.add('over'); });
-  for (const name of ['dragleave', 'drop']) zone.addEventListener(name, () => zone.classList.remove('over'));
-  zone.addEventListener('drop', (event) => { event.preventDefault(); send([...event.dataTransfer.files]); });
-  // A picture dropped beside the zone must not navigate away.
-  for (const name of ['dragover', 'drop']) addEventListener(name, (event) => event.preventDefault(), { signal });
+  // Dropped anywhere on the page: beside the zone it must not navigate away.
+  const over = (shown) => (event) => { event.preventDefault(); zone.classList.toggle('over', shown); };
+  addEventListener('dragover', over(true), { signal });
+  addEventListener('dragleave', over(false), { signal });
+  addEventListener('drop', (event) => { over(false)(event); send([...event.dataTransfer.files]); }, { signal });
   addEventListener('paste', (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
     if (files.length) { event.preventDefault(); send(files); }
   }, { signal });
 
-  const byUrl = h('form', { class: 'row' }, h('label', { for: 'url', text: 'or an address' }), h('div', { class: 'grow' }, url), h('button', { type: 'submit', text: 'Fetch and analyse' }));
-  byUrl.addEventListener('submit', async (event) => {
-    event.preventDefault();
-    error.textContent = '';
-    try {
-      const accepted = await submitUrl(url.value, { detectors: detectors.value, face_crop: crop.checked });
-      location.hash = `#/a/${accepted.id}`;
-    } catch (problem) {
-      error.textContent = problem.message;
-      notify('Not accepted.');
-    }
-  });
-
-  return h('div', {},
+  return h('div', { class: 'start' },
     h('h1', { text: 'What was painted over?' }),
-    h('p', { class: 'soft', text: 'Palimpsest marks where a picture was edited or a face was swapped or generated, and says how sure it is.' }),
+    h('p', { class: 'lead', text: 'Palimpsest marks where a picture was edited or a face was swapped or generated, and says how sure it is.' }),
     zone, error,
-    h('div', { class: 'card controls' }, byUrl, h('div', { class: 'row' },
-      h('label', { for: 'detectors', text: 'Look for' }), detectors, h('span', { class: 'row' }, crop, h('label', { for: 'crop', text: 'crop to faces' })))));
+    byUrl(busy, options),
+    h('details', { class: 'options' }, h('summary', { text: 'Options' }), h('div', { class: 'row' },
+      h('span', { class: 'row tight' }, h('label', { for: 'detectors', text: 'Look for' }), detectors),
+      h('span', { class: 'row tight' }, crop, h('label', { for: 'crop', text: 'look at faces one by one' })),
+      h('span', { class: 'row tight' }, keep, h('label', { for: 'zero', text: 'erase picture and masks when done' })))),
+    recent(signal));
+}
+
+function byUrl(busy, options) {
+  const url = h('input', { type: 'url', id: 'url', placeholder: 'https://…', required: true });
+  const form = h('form', { class: 'row address' }, h('label', { for: 'url', text: 'or its address' }), h('div', { class: 'grow' }, url), h('button', { type: 'submit', text: 'Fetch and analyse' }));
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    busy('Fetching …', async () => { location.hash = `#/a/${(await submitUrl(url.value, options())).id}`; });
+  });
+  return form;
+}
+
+function art() {
+  return h('img', { src: '/icon.svg', alt: '', width: '56', height: '56' });
+}
+
+// For those who come back; nobody is asked for a key only to see it.
+function recent(signal) {
+  const section = h('section', { class: 'recent', 'aria-labelledby': 'recent-title', hidden: true });
+  json('/v1/analyses?limit=6&status=succeeded', { signal, quiet: true }).then(({ items }) => {
+    const kept = items.filter((doc) => !doc.erased_at);
+    if (kept.length === 0) return;
+    section.append(h('h2', { id: 'recent-title', text: 'Lately' }), h('ul', { class: 'tiles' }, kept.map((doc) => {
+      const image = h('img', { alt: '' });
+      picture(`/v1/analyses/${doc.id}/thumbnail?max=320`, signal).then((source) => { image.src = source; }).catch(() => {});
+      return h('li', {}, h('a', { href: `#/a/${doc.id}`, title: when(doc.created_at) }, image, h('span', { class: 'name', text: doc.image.filename ?? 'no name' }), h('span', { class: `pill ${doc.verdict}`, text: words[doc.verdict] })));
+    })));
+    section.hidden = false;
+  }).catch(() => {});
+  return section;
 }

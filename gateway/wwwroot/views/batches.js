@@ -1,48 +1,75 @@
-import { h, notify, percent, when, words } from '../dom.js';
+// Batches and how far they are.
+import { attempt, download, h, notify, plural, when } from '../dom.js';
 import { call, json } from '../api.js';
+import { entry, thumbnails } from './list.js';
+
+const EVERY = 1000;
+
+const done = ({ counts }) => counts.succeeded + counts.failed + counts.canceled + counts.rejected;
+
+function progress(batch) {
+  const bar = h('div');
+  const element = h('div', { class: 'progress', role: 'progressbar', 'aria-label': 'Done', 'aria-valuemin': '0' }, bar);
+  const set = (doc) => {
+    element.setAttribute('aria-valuemax', doc.counts.total);
+    element.setAttribute('aria-valuenow', done(doc));
+    bar.style.width = `${(100 * done(doc)) / Math.max(1, doc.counts.total)}%`;
+  };
+  set(batch);
+  return { element, set };
+}
+
+const summary = ({ counts }) => [[counts.succeeded, 'analysed'], [counts.failed, 'failed'], [counts.rejected, 'refused'], [counts.canceled, 'canceled'], [counts.queued + counts.running, 'to go']]
+  .filter(([count]) => count > 0).map(([count, text]) => `${count} ${text}`).join(' · ');
 
 export async function batches(signal) {
-  const page = await json('/v1/batches', { signal });
-  const { items } = page;
+  const list = h('ul', { class: 'entries', 'aria-label': 'Batches' });
+  const more = h('button', { type: 'button', text: 'More', onclick: attempt(() => load()) });
+  let cursor = null;
+  async function load() {
+    const page = await json(`/v1/batches?limit=25${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`, { signal });
+    list.append(...page.items.map((b) => h('li', {}, h('a', { class: 'entry batch', href: `#/b/${b.id}` },
+      h('span', { class: 'what' }, h('span', { class: 'name', text: `${plural(b.counts.total, 'picture')}, ${when(b.created_at)}` }), h('span', { class: 'small soft', text: summary(b) })), progress(b).element))));
+    cursor = page.next_cursor;
+    more.hidden = !cursor;
+  }
+  await load();
   return h('div', {}, h('h1', { text: 'Batches' }), h('p', { class: 'soft' }, 'Drop several pictures at once on ', h('a', { href: '#/', text: 'Analyse' }), ' to make one.'),
-    items.length === 0 ? h('p', { class: 'soft', text: 'Nothing yet.' }) : h('div', { class: 'card scroll' }, h('table', {},
-      h('thead', {}, h('tr', {}, ['Batch', 'Received', 'Done', 'Total'].map((text) => h('th', { text })))),
-      h('tbody', {}, items.map((b) => h('tr', {}, h('td', {}, h('a', { href: `#/b/${b.id}`, text: b.id })), h('td', { text: when(b.created_at) }), h('td', { text: done(b) }), h('td', { text: b.counts.total })))))));
+    list.children.length === 0 ? h('p', { class: 'soft', text: 'Nothing yet.' }) : list, h('p', { class: 'center' }, more));
 }
 
-const done = (b) => (b.counts.succeeded ?? 0) + (b.counts.failed ?? 0) + (b.counts.canceled ?? 0) + (b.counts.rejected ?? 0);
+export async function batch(signal, id) {
+  let doc = await json(`/v1/batches/${id}`, { signal });
+  const [bar, thumbnail] = [progress(doc), thumbnails(signal)];
+  const counts = h('p', { class: 'soft', role: 'status' });
+  const list = h('ul', { class: 'entries', 'aria-label': 'Pictures of this batch' });
+  const shown = [];
 
-function item({ analysis_id: id, filename, url, status, verdict, score, error }) {
-  const name = filename ?? url ?? id;
-  return h('tr', {}, h('td', {}, id ? h('a', { href: `#/a/${id}`, text: name }) : name),
-    h('td', {}, h('span', { class: `pill ${error ? 'error' : verdict ?? status}`, text: verdict ? words[verdict] : status }), error && h('div', { class: 'small soft', text: error.detail })),
-    h('td', { text: percent(score) }));
-}
+  // Only rows that changed are made anew, so that nobody loses the place in the list.
+  function render() {
+    bar.set(doc);
+    counts.textContent = summary(doc);
+    doc.items.forEach((item, i) => {
+      if (shown[i] === item.status) return;
+      shown[i] = item.status;
+      const row = entry({
+        ...item, id: item.analysis_id, image: thumbnail(item.status === 'succeeded' ? item.analysis_id : null), name: item.filename ?? item.url ?? item.analysis_id, detail: '',
+      });
+      if (list.children[i]) list.children[i].replaceWith(row); else list.append(row);
+    });
+  }
 
-export async function batch(id, signal) {
-  const page = h('div');
-  async function refresh() {
-    const doc = await json(`/v1/batches/${id}`, { signal });
-    const finished = done(doc);
-    const bar = h('div');
-    bar.style.width = `${(100 * finished) / Math.max(1, doc.counts.total)}%`;
-    page.replaceChildren(h('h1', { text: 'Batch' }), h('p', { class: 'soft small', text: id }),
-      h('div', { class: 'card', 'aria-busy': String(finished < doc.counts.total) }, h('p', { text: `${finished} of ${doc.counts.total} done` }), h('div', { class: 'meter', role: 'progressbar', 'aria-label': 'Progress', 'aria-valuemin': '0', 'aria-valuemax': doc.counts.total, 'aria-valuenow': finished }, bar),
-        h('button', { type: 'button', text: 'Results as CSV', onclick: async () => {
-          try { h('a', { href: URL.createObjectURL(await (await call(`/v1/batches/${id}/results.csv`)).blob()), download: `${id}.csv` }).click(); } catch (error) { notify(error.message); }
-        } })),
-      h('div', { class: 'card scroll' }, h('table', {}, h('thead', {}, h('tr', {}, ['File', 'Verdict', 'Score'].map((text) => h('th', { text })))),
-        h('tbody', {}, doc.items.map(item)))));
-    return finished >= doc.counts.total;
+  async function watch() {
+    while (done(doc) < doc.counts.total && !signal.aborted) {
+      await new Promise((resolve) => setTimeout(resolve, EVERY));
+      if (signal.aborted) return;
+      doc = await json(`/v1/batches/${id}`, { signal });
+      render();
+    }
   }
-  const over = await refresh();
-  if (!over) {
-    (async () => {
-      while (!signal.aborted) {
-        await new Promise((resolve) => setTimeout(resolve, 1500));
-        if (signal.aborted || await refresh()) return;
-      }
-    })().catch((error) => { if (!signal.aborted) notify(error.message); });
-  }
-  return page;
+  render();
+  watch().catch((error) => { if (!signal.aborted) notify(error.message); });
+  return h('div', {}, h('div', { class: 'row spread head' }, h('h1', { text: `Batch of ${plural(doc.counts.total, 'picture')}` }),
+    h('button', { type: 'button', text: 'Results as CSV', onclick: attempt(async () => download(URL.createObjectURL(await (await call(`/v1/batches/${id}/results.csv`)).blob()), `${id}.csv`)) })),
+  h('div', { class: 'card' }, counts, bar.element), list, h('p', { class: 'soft small', text: `${id} · received ${when(doc.created_at)}` }));
 }

@@ -1,46 +1,56 @@
-import { h, notify, percent, when, words } from '../dom.js';
-import { call, json, picture } from '../api.js';
+// Earlier analyses, newest first; the filters are part of the address.
+import { attempt, bytes, download, h, when, words } from '../dom.js';
+import { call, json } from '../api.js';
+import { entry, thumbnails } from './list.js';
 
-export async function history(signal) {
-  let cursor = null;
-  const status = h('select', { id: 'status' }, h('option', { value: '', text: 'any' }), ['queued', 'running', 'succeeded', 'failed', 'canceled'].map((value) => h('option', { value, text: value })));
-  const verdict = h('select', { id: 'verdict' }, h('option', { value: '', text: 'any' }), Object.entries(words).map(([value, text]) => h('option', { value, text })));
-  const body = h('tbody');
-  const more = h('button', { type: 'button', text: 'More', hidden: true, onclick: () => load(false) });
-  const empty = h('p', { class: 'soft', hidden: true, text: 'Nothing yet.' });
+const STATUSES = ['queued', 'running', 'succeeded', 'failed', 'canceled'];
+
+export async function history(signal, query) {
+  const chosen = new URLSearchParams(query ?? '');
+  const select = (id, entries) => {
+    const element = h('select', { id }, h('option', { value: '', text: 'any' }), entries.map(([value, text]) => h('option', { value, text, selected: chosen.get(id) === value })));
+    element.addEventListener('change', attempt(() => load(true)));
+    return element;
+  };
+  const [verdict, status] = [select('verdict', Object.entries(words)), select('status', STATUSES.map((value) => [value, value]))];
+  const list = h('ul', { class: 'entries', 'aria-label': 'Analyses' });
+  const empty = h('p', { class: 'soft' });
+  const more = h('button', { type: 'button', text: 'More', onclick: attempt(() => load(false)) });
+  const thumbnail = thumbnails(signal);
+  let [cursor, asked] = [null, 0];
+
+  const filters = () => new URLSearchParams([['verdict', verdict.value], ['status', status.value]].filter(([, value]) => value));
 
   async function load(fresh) {
-    if (fresh) { cursor = null; body.replaceChildren(); }
-    const query = new URLSearchParams({ limit: '25' });
-    if (status.value) query.set('status', status.value);
-    if (verdict.value) query.set('verdict', verdict.value);
-    if (cursor) query.set('cursor', cursor);
-    const page = await json(`/v1/analyses?${query}`, { signal });
-    const items = page.items;
-    body.append(...items.map((doc) => row(doc, signal)));
+    const [number, parameters] = [++asked, filters()];
+    if (fresh) {
+      cursor = null;
+      const address = parameters.toString();
+      window.history.replaceState(null, '', `#/history${address && `?${address}`}`);
+    }
+    parameters.set('limit', '25');
+    if (cursor) parameters.set('cursor', cursor);
+    const page = await json(`/v1/analyses?${parameters}`, { signal });
+    if (number !== asked) return; // Filters were changed meanwhile.
+    if (fresh) list.replaceChildren();
+    list.append(...page.items.map((doc) => entry({
+      ...doc, image: thumbnail(doc.status === 'succeeded' && !doc.erased_at ? doc.id : null), name: doc.image.filename ?? doc.id, detail: `${when(doc.created_at)} · ${bytes(doc.image.bytes)}`,
+    })));
     cursor = page.next_cursor;
     more.hidden = !cursor;
-    empty.hidden = body.children.length > 0;
+    empty.hidden = list.children.length > 0;
+    empty.textContent = verdict.value || status.value ? 'Nothing matches these filters.' : 'Nothing yet. Drop a picture on the first page.';
+    list.hidden = !empty.hidden;
   }
-  for (const filter of [status, verdict]) filter.addEventListener('change', () => load(true).catch((error) => notify(error.message)));
-  await load(true);
-  const exportCsv = async () => {
-    const response = await call('/v1/analyses?limit=200', { headers: { Accept: 'text/csv' } });
-    h('a', { href: URL.createObjectURL(await response.blob()), download: 'analyses.csv' }).click();
-  };
-  return h('div', {}, h('h1', { text: 'History' }),
-    h('div', { class: 'controls' }, h('label', { for: 'status', text: 'Status' }), status, h('label', { for: 'verdict', text: 'Verdict' }), verdict,
-      h('button', { type: 'button', text: 'CSV', onclick: () => exportCsv().catch((error) => notify(error.message)) })),
-    h('div', { class: 'card scroll' }, h('table', {}, h('thead', {}, h('tr', {}, h('th', {}, h('span', { class: 'soft', text: 'Picture' })), h('th', { text: 'File' }), h('th', { text: 'Verdict' }), h('th', { text: 'Score' }), h('th', { class: 'hide-small', text: 'Received' }))), body), empty),
-    more);
-}
 
-export function row(doc, signal) {
-  const image = h('img', { class: 'thumb', alt: '' });
-  if (doc.status === 'succeeded' && !doc.erased_at) {
-    picture(`/v1/analyses/${doc.id}/thumbnail?max=128`, signal).then((url) => { image.src = url; }).catch(() => { image.hidden = true; });
-  } else image.hidden = true;
-  const label = doc.verdict ? words[doc.verdict] : doc.status;
-  return h('tr', {}, h('td', {}, image), h('td', {}, h('a', { href: `#/a/${doc.id}`, text: doc.image?.filename ?? doc.id })),
-    h('td', {}, h('span', { class: `pill ${doc.verdict ?? doc.status}`, text: label }), doc.error && h('div', { class: 'small soft', text: doc.error.code })), h('td', { text: percent(doc.score) }), h('td', { class: 'hide-small', text: when(doc.created_at) }));
+  const exported = attempt(async () => {
+    const parameters = filters();
+    const response = await call(`/v1/analyses?${parameters}`, { headers: { Accept: 'text/csv' } });
+    download(URL.createObjectURL(await response.blob()), 'analyses.csv');
+  });
+  await load(true);
+  return h('div', {}, h('div', { class: 'row spread head' }, h('h1', { text: 'History' }),
+    h('div', { class: 'row' }, h('span', { class: 'row tight' }, h('label', { for: 'verdict', text: 'Verdict' }), verdict), h('span', { class: 'row tight' }, h('label', { for: 'status', text: 'Status' }), status),
+      h('button', { type: 'button', text: 'Export CSV', onclick: exported }))),
+  list, empty, h('p', { class: 'center' }, more));
 }

@@ -13,6 +13,8 @@ internal static class Banner
         Console.WriteLine($"Palimpsest is ready at {address}   (console: {address}/)");
         if (first is not null)
         {
+            // A fragment stays in the browser: it is in no request and in no log of ours.
+            Console.WriteLine($"Console with this key:      {address}/#key={first.Key}");
             Console.WriteLine($"API key, shown once:        {first.Key}");
             if (first.WebhookSecret is { } secret)
             {

@@ -1,0 +1,222 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace Palimpsest.IntegrationTests.Browser;
+
+/// <summary>What one looks at and does on the page of a finished analysis.</summary>
+[Collection(ConsoleCollection.Name)]
+public sealed class ResultTests(ConsoleFixture fixture)
+{
+    private const string Viewer = ".picture .viewer";
+
+    [Fact]
+    public async Task The_page_says_what_the_analysis_says()
+    {
+        var analysis = await fixture.SpliceAsync();
+        await using var page = await ConsolePage.OpenAsync(fixture, $"#/a/{analysis.Id}");
+
+        string words = analysis.Verdict switch { "likely_fake" => "Likely manipulated", "likely_real" => "Likely real", _ => "Uncertain" };
+        (await page.VerdictAsync()).ShouldBe(words);
+        string percent = $"{analysis.Score * 100:F1} %";
+        await Expect(page.Page.Locator(".meter strong")).ToHaveTextAsync(percent + " probability");
+        await Expect(page.Page.Locator(".picture .labels span")).ToHaveCountAsync(analysis.Regions.Count + analysis.Faces.Count);
+        foreach (var detector in analysis.Detectors.Where(d => d.Model is not null))
+        {
+            await Expect(page.Page.Locator(".who")).ToContainTextAsync($"{detector.Model!.Name} {detector.Model.Version}");
+        }
+
+        await page.Page.GetByText("The answer as JSON").ClickAsync();
+        using var shown = JsonDocument.Parse((await page.Page.Locator("details pre").TextContentAsync())!);
+        shown.RootElement.GetProperty("id").GetString().ShouldBe(analysis.Id);
+        shown.RootElement.GetProperty("score").GetDouble().ShouldBe(analysis.Score!.Value);
+    }
+
+    [Fact]
+    public async Task The_slider_fades_the_mask_and_the_modes_draw_it_differently()
+    {
+        var analysis = await fixture.SpliceAsync();
+        analysis.Regions.ShouldNotBeEmpty("the picture is made to be marked");
+        await using var page = await ConsolePage.OpenAsync(fixture, $"#/a/{analysis.Id}");
+        await ShownAsync(page);
+        await page.Page.GetByRole(AriaRole.Button, new() { Name = "Boxes" }).ClickAsync();
+
+        await SlideAsync(page, 100);
+        byte[] full = await page.SeenAsync(Viewer);
+        await SlideAsync(page, 0);
+        byte[] none = await page.SeenAsync(Viewer);
+        none.ShouldNotBe(full);
+        await page.Page.Locator(".over").First.EvaluateAsync("canvas => canvas.remove()");
+        (await page.SeenAsync(Viewer)).ShouldBe(none, "at zero the picture alone is seen");
+        await page.Page.ReloadAsync();
+        await ShownAsync(page);
+
+        byte[] heat = await page.SeenAsync(Viewer);
+        await ModeAsync(page, "outline");
+        byte[] outline = await page.SeenAsync(Viewer);
+        outline.ShouldNotBe(heat);
+        await ModeAsync(page, "blink");
+        (await page.Page.Locator(".over").First.EvaluateAsync<string>("canvas => getComputedStyle(canvas).animationName")).ShouldBe("blink");
+    }
+
+    [Fact]
+    public async Task Single_pixels_are_seen_exactly_as_they_are_in_the_file()
+    {
+        byte[] png = TestPictures.Png(seed: 61, width: 300, height: 200);
+        var (values, width, _) = TestPictures.Read(png);
+        await using var page = await ConsolePage.OpenAsync(fixture);
+        await page.ChooseAsync(fixture.File("pixels.png", png));
+        await page.VerdictAsync();
+        await ShownAsync(page);
+
+        await page.Page.GetByRole(AriaRole.Button, new() { Name = "Single pixels" }).First.ClickAsync();
+        await Expect(page.Page.Locator(".zoom").First).ToHaveTextAsync("1600 %");
+
+        // The middle of the view is the middle of the picture: each of its pixels is a square of 16.
+        int[] seen = await page.Page.EvaluateAsync<int[]>("""
+            async () => {
+              await new Promise(requestAnimationFrame); await new Promise(requestAnimationFrame);
+              const canvas = document.querySelector('.picture canvas');
+              const context = canvas.getContext('2d');
+              const colours = [];
+              for (let y = 95; y < 105; y++) for (let x = 145; x < 155; x++) {
+                const [left, top] = [canvas.width / 2 + (x - 150) * 16, canvas.height / 2 + (y - 100) * 16];
+                for (const inset of [1, 8, 14]) colours.push(...context.getImageData(Math.round(left) + inset, Math.round(top) + inset, 1, 1).data.slice(0, 3));
+              }
+              return colours;
+            }
+            """);
+        var expected = from y in Enumerable.Range(95, 10) from x in Enumerable.Range(145, 10) from _ in Enumerable.Range(0, 3) from band in Enumerable.Range(0, 3)
+                       select (int)values[(((y * width) + x) * 3) + band];
+        seen.ShouldBe(expected);
+    }
+
+    [Fact]
+    public async Task Zoom_and_pan_by_wheel_drag_buttons_and_double_click()
+    {
+        var analysis = await fixture.SpliceAsync();
+        await using var page = await ConsolePage.OpenAsync(fixture, $"#/a/{analysis.Id}");
+        await ShownAsync(page);
+        var viewer = page.Page.Locator(Viewer);
+        double fitted = await ZoomAsync(page);
+        byte[] whole = await page.SeenAsync(Viewer);
+
+        await viewer.HoverAsync();
+        await page.Page.Mouse.WheelAsync(0, -400);
+        (await ZoomAsync(page)).ShouldBe(fitted, "a wheel over a viewer nobody chose scrolls the page");
+        await viewer.FocusAsync();
+        await viewer.HoverAsync();
+        await page.Page.Mouse.WheelAsync(0, -400);
+        (await ZoomAsync(page)).ShouldBeGreaterThan(fitted * 1.5);
+
+        byte[] before = await page.SeenAsync(Viewer);
+        var box = (await viewer.BoundingBoxAsync())!;
+        await page.Page.Mouse.MoveAsync(box.X + 300, box.Y + 200);
+        await page.Page.Mouse.DownAsync();
+        await page.Page.Mouse.MoveAsync(box.X + 220, box.Y + 150, new() { Steps = 4 });
+        await page.Page.Mouse.UpAsync();
+        (await page.SeenAsync(Viewer)).ShouldNotBe(before);
+
+        await page.Page.GetByRole(AriaRole.Button, new() { Name = "One to one" }).First.ClickAsync();
+        (await ZoomAsync(page)).ShouldBe(100);
+        await page.Page.GetByRole(AriaRole.Button, new() { Name = "Fit into view" }).First.ClickAsync();
+        (await ZoomAsync(page)).ShouldBe(fitted);
+        await page.Page.Mouse.MoveAsync(0, 0);
+        (await page.SeenAsync(Viewer)).ShouldBe(whole);
+
+        await page.Page.GetByRole(AriaRole.Button, new() { NameRegex = new Regex("^Area 1") }).ClickAsync();
+        (await ZoomAsync(page)).ShouldBeGreaterThan(fitted);
+    }
+
+    [Fact]
+    public async Task Feedback_is_kept()
+    {
+        var analysis = await fixture.AnalysedAsync("feedback.jpg", () => TestPictures.Forged(seed: 62));
+        await using var page = await ConsolePage.OpenAsync(fixture, $"#/a/{analysis.Id}");
+
+        await page.Page.GetByLabel("Note on your judgement").FillAsync("the shadow is wrong");
+        await page.Page.GetByRole(AriaRole.Button, new() { Name = "It is manipulated" }).ClickAsync();
+        await Expect(page.Page.Locator("#notice")).ToContainTextAsync("your judgement is kept");
+        await Expect(page.Page.GetByRole(AriaRole.Button, new() { Name = "It is manipulated" })).ToHaveAttributeAsync("aria-pressed", "true");
+
+        using var kept = JsonDocument.Parse(await fixture.Platform.Client.BytesAsync("/v1/feedback?format=json"));
+        var judgement = kept.RootElement.GetProperty("items").EnumerateArray().Single(item => item.GetProperty("analysis_id").GetString() == analysis.Id);
+        judgement.GetProperty("label").GetString().ShouldBe("fake");
+        judgement.GetProperty("note").GetString().ShouldBe("the shadow is wrong");
+    }
+
+    [Fact]
+    public async Task Link_report_and_masks_are_taken_away_and_the_analysis_erased()
+    {
+        var analysis = await fixture.AnalysedAsync("erase.jpg", () => TestPictures.Forged(seed: 63));
+        await using var page = await ConsolePage.OpenAsync(fixture, $"#/a/{analysis.Id}");
+        await page.VerdictAsync();
+        await page.Context.GrantPermissionsAsync(["clipboard-read", "clipboard-write"]);
+
+        await page.Page.GetByRole(AriaRole.Button, new() { Name = "Copy link" }).ClickAsync();
+        await Expect(page.Page.Locator("#notice")).ToHaveTextAsync("Link copied.");
+        (await page.Page.EvaluateAsync<string>("navigator.clipboard.readText()")).ShouldEndWith($"#/a/{analysis.Id}");
+        foreach (var (button, name, start) in new[] { ("Download report", ".html", "<!"), ("JSON", ".json", "{"), ("CSV", ".csv", "id,"), ("Mask", "-mask.png", "\u0089PNG"), ("Overlay", "-overlay.png", "\u0089PNG") })
+        {
+            var download = await page.Page.RunAndWaitForDownloadAsync(() => page.Page.GetByRole(AriaRole.Button, new() { Name = button, Exact = true }).ClickAsync());
+            download.SuggestedFilename.ShouldBe(analysis.Id + name);
+            byte[] content = await File.ReadAllBytesAsync(await download.PathAsync());
+            System.Text.Encoding.Latin1.GetString(content).ShouldStartWith(start, Case.Insensitive, button);
+        }
+
+        await page.Page.GetByRole(AriaRole.Button, new() { Name = "Erase …" }).ClickAsync();
+        await page.Page.GetByRole(AriaRole.Dialog).GetByRole(AriaRole.Button, new() { Name = "Erase", Exact = true }).ClickAsync();
+        await Expect(page.Page.GetByRole(AriaRole.Heading, new() { Name = "History" })).ToBeVisibleAsync();
+        await Expect(page.Page.GetByRole(AriaRole.Link, new() { NameRegex = new Regex("erase.jpg") })).ToHaveCountAsync(0);
+    }
+
+    [Fact]
+    public async Task Every_piece_of_evidence_can_be_looked_at()
+    {
+        var analysis = await fixture.SpliceAsync();
+        analysis.Evidence.ShouldNotBeEmpty();
+        await using var page = await ConsolePage.OpenAsync(fixture, $"#/a/{analysis.Id}");
+        await page.VerdictAsync();
+        var panel = page.Page.Locator("#evidence-panel");
+
+        foreach (var item in analysis.Evidence)
+        {
+            await page.Page.Locator($"#evidence-{item.Name}").ClickAsync();
+            await Expect(panel).ToHaveAttributeAsync("aria-labelledby", $"evidence-{item.Name}");
+            await Expect(panel.Locator("h3")).ToBeVisibleAsync(new() { Timeout = 30_000 });
+            (await panel.Locator("p").First.TextContentAsync()).ShouldNotBeNullOrWhiteSpace();
+            if (await panel.Locator(".viewer").CountAsync() > 0)
+            {
+                await Expect(panel.GetByText("Drawing the map …")).ToBeHiddenAsync(new() { Timeout = 30_000 });
+                byte[] beside = await page.SeenAsync("#evidence-panel .pair");
+                await panel.GetByRole(AriaRole.Button, new() { Name = "over the picture" }).ClickAsync();
+                await Expect(panel.Locator("input[type=range]")).ToBeVisibleAsync();
+                (await page.SeenAsync("#evidence-panel .pair")).ShouldNotBe(beside, item.Name);
+            }
+        }
+    }
+
+    private static async Task ShownAsync(ConsolePage page)
+    {
+        await page.VerdictAsync();
+        await Expect(page.Page.Locator(".zoom").First).Not.ToHaveTextAsync("");
+        await page.Page.WaitForFunctionAsync("""
+            () => [...document.querySelectorAll('.picture canvas')].every((canvas) => canvas.width > 0 && canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value > 0))
+            """);
+    }
+
+    private static async Task<double> ZoomAsync(ConsolePage page)
+    {
+        await page.Page.EvaluateAsync("() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))");
+        return double.Parse((await page.Page.Locator(".zoom").First.TextContentAsync())!.Replace(" %", "", StringComparison.Ordinal), System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    private static async Task SlideAsync(ConsolePage page, int value)
+    {
+        await page.Page.GetByLabel("Mask", new() { Exact = true }).FillAsync(value.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        await page.Page.Mouse.MoveAsync(0, 0);
+    }
+
+    private static Task ModeAsync(ConsolePage page, string mode) => page.Page.GetByRole(AriaRole.Button, new() { Name = mode, Exact = true }).ClickAsync();
+}
