@@ -47,8 +47,9 @@ export async function analyse(signal) {
   file.addEventListener('change', () => send([...file.files]));
   // Dropped anywhere on the page: beside the zone it must not navigate away.
   const over = (shown) => (event) => { event.preventDefault(); zone.classList.toggle('over', shown); };
-  addEventListener('dragover', over(true), { signal });
-  addEventListener('dragleave', over(false), { signal });
+  for (const name of ['dragenter', 'dragover']) addEventListener(name, over(true), { signal });
+  // Between two elements of the page it leaves one as well.
+  addEventListener('dragleave', (event) => { if (!event.relatedTarget) zone.classList.remove('over'); }, { signal });
   addEventListener('drop', (event) => { over(false)(event); send([...event.dataTransfer.files]); }, { signal });
   addEventListener('paste', (event) => {
     const files = [...(event.clipboardData?.files ?? [])];

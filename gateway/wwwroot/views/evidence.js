@@ -5,7 +5,7 @@ import { Viewer } from '../viewer.js';
 import { MASK_SIDE, opacity, segment, zoomControls } from './picture.js';
 
 const FINDINGS = { nothing_unusual: 'nothing unusual', notable: 'notable', unusual: 'unusual' };
-const STATES = { available: 'not made yet', not_applicable: 'does not apply', error: 'failed' };
+const STATES = { not_applicable: 'does not apply', error: 'failed' };
 
 export function evidencePanel(doc, panel, signal) {
   const { evidence } = doc;
@@ -36,16 +36,23 @@ export function evidencePanel(doc, panel, signal) {
     tabs[i].lastChild.replaceWith(state(item));
   }
 
+  function fill({ items }) {
+    for (const item of items) {
+      const i = evidence.findIndex((e) => e.name === item.name);
+      if (i >= 0 && item.state !== 'available') update(i, item);
+    }
+    all.hidden = evidence.every((e) => e.state !== 'available');
+    return items;
+  }
+
   const all = h('button', { type: 'button', text: 'Look at everything', onclick: attempt(async () => {
     all.disabled = true;
     all.textContent = 'Looking …';
     try {
-      const { items } = await json(`/v1/analyses/${doc.id}/evidence?make=true`, { signal });
-      for (const item of items) { const i = evidence.findIndex((e) => e.name === item.name); if (i >= 0) update(i, item); }
+      const items = fill(await json(`/v1/analyses/${doc.id}/evidence?make=true`, { signal }));
       select(at);
       const odd = items.filter((item) => item.finding === 'unusual').length;
       notify(odd === 0 ? 'Nothing unusual in the evidence.' : `${odd} of ${items.length} look unusual.`);
-      all.hidden = true;
     } finally { all.disabled = false; all.textContent = 'Look at everything'; }
   }) });
   const list = h('div', { class: 'tabs', role: 'tablist', 'aria-label': 'Evidence', onkeydown: (event) => {
@@ -60,8 +67,13 @@ export function evidencePanel(doc, panel, signal) {
     h('div', { class: 'row spread' }, h('h2', { id: 'evidence-title', text: 'Evidence' }), all),
     h('p', { class: 'small soft', text: 'Classical methods, to judge our judgement by. They do not enter the verdict, and none of them alone proves anything.' }),
     h('div', { class: 'bench' }, list, body));
-  // The first is made when somebody scrolls here, not before.
-  const seen = new IntersectionObserver((entries) => { if (entries.some((e) => e.isIntersecting)) { seen.disconnect(); if (!body.firstChild) select(at); } });
+  // Asked for when somebody scrolls here, not before: what was made already, and the first.
+  const seen = new IntersectionObserver((entries) => {
+    if (!entries.some((e) => e.isIntersecting)) return;
+    seen.disconnect();
+    if (!body.firstChild) select(at);
+    json(`/v1/analyses/${doc.id}/evidence`, { signal }).then(fill).catch(() => {});
+  });
   seen.observe(element);
   signal.addEventListener('abort', () => seen.disconnect(), { once: true });
   return element;

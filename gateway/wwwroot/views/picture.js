@@ -50,7 +50,7 @@ export function zoomControls(viewer) {
   const button = (text, label, onclick) => h('button', { type: 'button', text, 'aria-label': label, title: label, onclick });
   return h('span', { class: 'row tight' }, h('span', { class: 'segment', role: 'group', 'aria-label': 'Zoom' },
     button('−', 'Zoom out', () => viewer.zoom(0.8)), button('Fit', 'Fit into view', () => viewer.fit()),
-    button('1:1', 'One to one', () => viewer.zoom(1 / viewer.scale)), button('Pixels', 'Single pixels', () => viewer.zoom(16 / viewer.scale)), button('+', 'Zoom in', () => viewer.zoom(1.25))), shown);
+    button('1:1', '1:1, one to one', () => viewer.zoom(1 / viewer.scale)), button('Pixels', 'Single pixels', () => viewer.zoom(16 / viewer.scale)), button('+', 'Zoom in', () => viewer.zoom(1.25))), shown);
 }
 
 export function opacity(id, text, value, change) {

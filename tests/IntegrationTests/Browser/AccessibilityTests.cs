@@ -138,9 +138,13 @@ public sealed class AccessibilityTests(ConsoleFixture fixture, ITestOutputHelper
     {
         for (int i = 0; i < 80; i++)
         {
-            var (at, kind) = (await page.Page.EvaluateAsync<string>("() => { const e = document.activeElement; return e.getAttribute('aria-label') ?? (e.labels?.[0] ?? e).textContent; }"),
-                await page.Page.EvaluateAsync<string>("() => document.activeElement.getAttribute('role')"));
-            if (role is not null ? kind == role : at.Contains(name, StringComparison.Ordinal) && at.Length < name.Length + 120)
+            string[] focused = await page.Page.EvaluateAsync<string[]>("""
+                () => {
+                  const e = document.activeElement;
+                  return ['MAIN', 'BODY'].includes(e.tagName) ? ['', ''] : [e.getAttribute('aria-label') ?? (e.labels?.[0] ?? e).textContent, e.getAttribute('role') ?? ''];
+                }
+                """);
+            if (role is not null ? focused[1] == role : focused[0].Contains(name, StringComparison.Ordinal))
             {
                 return;
             }

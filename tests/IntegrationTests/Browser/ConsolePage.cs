@@ -25,6 +25,8 @@ internal sealed class ConsolePage : IAsyncDisposable
                 faults.Enqueue($"logged '{message.Text}'");
             }
         };
+        // Somebody listens from the start: else the first key press can open a dialog of the operating system before the wait for it has begun.
+        page.FileChooser += (_, _) => { };
         page.Request += (_, request) =>
         {
             if (new Uri(request.Url) is { Scheme: not "blob" and not "data" } asked && asked.Authority != address.Authority)
@@ -78,8 +80,13 @@ internal sealed class ConsolePage : IAsyncDisposable
     {
         var zone = (await Page.Locator(".drop").BoundingBoxAsync())!;
         var session = await Context.NewCDPSessionAsync(Page);
-        foreach (string type in new[] { "dragEnter", "dragOver", "drop" })
+        foreach (string type in new[] { "dragEnter", "dragOver", "dragOver", "drop" })
         {
+            if (type == "drop")
+            {
+                await Expect(Page.Locator(".drop.over")).ToBeVisibleAsync();
+            }
+
             await session.SendAsync("Input.dispatchDragEvent", new Dictionary<string, object>
             {
                 ["type"] = type, ["x"] = zone.X + (zone.Width / 2), ["y"] = zone.Y + (zone.Height / 2),

@@ -18,11 +18,11 @@ public sealed class ListTests(ConsoleFixture fixture)
         await Expect(page.Page.Locator(".entry").First).ToBeVisibleAsync();
         await page.Page.WaitForFunctionAsync("() => [...document.querySelectorAll('.thumb')].some((image) => image.naturalWidth > 100)");
 
-        await page.Page.GetByLabel("Status").SelectOptionAsync("failed");
+        await page.Page.Locator("#status").SelectOptionAsync("failed");
         await Expect(Row(page, broken.Id)).ToBeVisibleAsync();
         await Expect(Row(page, splice.Id)).ToHaveCountAsync(0);
-        await page.Page.GetByLabel("Status").SelectOptionAsync("");
-        await page.Page.GetByLabel("Verdict").SelectOptionAsync(splice.Verdict!);
+        await page.Page.Locator("#status").SelectOptionAsync("");
+        await page.Page.Locator("#verdict").SelectOptionAsync(splice.Verdict!);
         await Expect(Row(page, splice.Id)).ToBeVisibleAsync();
         await Expect(Row(page, broken.Id)).ToHaveCountAsync(0);
         page.Page.Url.ShouldEndWith($"#/history?verdict={splice.Verdict}");
@@ -37,7 +37,7 @@ public sealed class ListTests(ConsoleFixture fixture)
         await Row(page, splice.Id).ClickAsync();
         await page.VerdictAsync();
         await page.Page.GoBackAsync();
-        await Expect(page.Page.GetByLabel("Verdict")).ToHaveValueAsync(splice.Verdict!);
+        await Expect(page.Page.Locator("#verdict")).ToHaveValueAsync(splice.Verdict!);
         await Expect(page.Page.Locator(".entry")).ToHaveCountAsync(shown);
     }
 
