@@ -6,16 +6,18 @@ Three kinds of forgery come from authentic faces and a fourth from generated one
   whole   a fully synthetic face: the mask is all ones;
   none    the authentic face: the mask is blank.
 Whatever happens to a *file* (resize, blur, noise, colour, JPEG) happens after the manipulation and to every class alike, so a
-network can only win by seeing the manipulation. The crop is what the service will feed: the BlazeFace box made square, enlarged by
-MARGIN, resized to SIZE, pixels beyond the picture replicated from its edge.
+network can only win by seeing the manipulation. The crop is what the service will feed (`view`): SIZE x SIZE of the file's own pixels
+around the face, on the file's JPEG grid, with the file's own coefficients; only a face too large for that (box > SIZE / NATIVE) is shrunk:
+the box made square, enlarged by MARGIN, resized to SIZE. Pixels beyond the picture repeat its edge.
 
 Pictures are uint8 H x W x 3 in RGB; masks are float32 H x W in 0..1; points are pixels (x, y).
 """
 import csv, json, os
 import cv2
 import numpy as np
+from data import K, decode_luma, encode_jpeg, quant_tables, quantised
 
-SIZE, MARGIN = 256, 1.5
+SIZE, MARGIN, NATIVE = 256, 1.5, 1.25
 # Where BlazeFace sees an FFHQ face at 256 px: eyes, nose, mouth, ears (means over 200 pictures), and an outline drawn on that layout.
 CANON = np.float32([[92.7, 120.1], [160.0, 118.8], [124.5, 161.5], [126.0, 193.6], [62.8, 127.9], [198.2, 127.8]])
 OUTLINE = np.float32([[62, 120], [65, 150], [75, 182], [92, 208], [112, 226], [128, 231], [144, 226], [164, 208], [181, 182], [191, 150],
@@ -72,6 +74,13 @@ def read(path):
     return cv2.cvtColor(cv2.imread(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
+def jpeg_bytes(path):
+    """The file's bytes when it is a JPEG, else None."""
+    with open(path, "rb") as f:
+        buf = f.read()
+    return buf if buf[:2] == b"\xff\xd8" else None
+
+
 def detections(data, rows, blazeface):
     """BlazeFace's findings per picture, kept beside the detector (its own file + ".faces.json"): searching all pictures takes minutes."""
     path, known = blazeface + ".faces.json", {}
@@ -103,11 +112,13 @@ def load(data, split, blazeface):
             if not own:
                 if side < 56:
                     continue
-                x0, y0 = (max(0, int(f[1 + k] - 1.2 * side)) // 8 * 8 for k in (0, 1))      # keeps the JPEG grid
-                crop, shift = image[y0:int(f[2] + 1.2 * side), x0:int(f[1] + 1.2 * side)], np.float32([x0, y0])
+                around = max(1.2 * side, 0.7 * SIZE)
+                x0, y0 = (max(0, int(f[1 + k] - around)) // 8 * 8 for k in (0, 1))          # keeps the JPEG grid, mirrored too
+                crop, shift = image[y0:int(f[2] + around), x0:int(f[1] + around)], np.float32([x0, y0])
+                crop = crop[:crop.shape[0] // 8 * 8, :crop.shape[1] // 8 * 8]
             if max(crop.shape) > 1024:
                 continue
-            faces.append(dict(image=np.ascontiguousarray(crop), points=np.float32(f[5:]).reshape(6, 2) - shift,
+            faces.append(dict(image=np.ascontiguousarray(crop), bytes=jpeg_bytes(os.path.join(data, row["image"])) if own else None, points=np.float32(f[5:]).reshape(6, 2) - shift,
                               box=np.float32([f[1] - shift[0], f[2] - shift[1], side]), fake=row["label"] == "1",
                               dataset=row["dataset"], path=row["image"]))
     return faces
@@ -321,10 +332,22 @@ def cross_swapped(face, donors, r):
 
 # ---- what happens to files -----------------------------------------------------------------------------------------------------
 
+def saved(image, quality, r):
+    """(decoded picture, JPEG bytes)."""
+    buf = encode_jpeg(image, quality)
+    return cv2.imdecode(np.frombuffer(buf, np.uint8), cv2.IMREAD_COLOR)[..., ::-1], buf
+
+
+def light_history(image, r):
+    """As files are mostly met: lossless, or saved as a JPEG of fair quality."""
+    return (image, None) if r.random() < 0.35 else saved(image, r.integers(70, 101), r)
+
+
 def file_history(image, r):
-    """Resize, blur, noise, colour and recompression of the whole picture at random; the geometry stays proportional."""
+    """Resize, blur, noise, colour and recompression of the whole picture at random; the geometry stays proportional.
+    (picture, bytes of the JPEG it was saved as last, or None)"""
     if r.random() < 0.3:
-        return image if r.random() < 0.4 else jpeg(image, r.integers(70, 101))
+        return light_history(image, r)
     if r.random() < 0.35:
         image = colour(image, r, 0.8)
     if r.random() < 0.03:
@@ -342,10 +365,11 @@ def file_history(image, r):
         image = cv2.bilateralFilter(image, 5, r.uniform(8, 30), 3)
     if r.random() < 0.2:
         image = noise(image, r.uniform(0.8, 6), r)
+    buf = None
     for p in (0.7, 0.15):
         if r.random() < p:
-            image = jpeg(image, r.integers(50, 101))
-    return image
+            image, buf = saved(image, r.integers(50, 101), r)
+    return image, buf
 
 
 def crop(image, box, size=SIZE, interp=cv2.INTER_LINEAR):
@@ -361,47 +385,85 @@ def crop(image, box, size=SIZE, interp=cv2.INTER_LINEAR):
     return cv2.resize(part, (size, size), interpolation=interp)
 
 
-def view(image, mask, face, r, jitter=True):
-    """A served crop of image (whose size may differ from the face's canvas by file_history) and of its mask."""
+def window(box, height, width):
+    """Corner (x, y) of the native SIZE x SIZE window around a face: centred, on the 8 x 8 grid, inside the picture where it fits."""
+    place = lambda c, n: min(int(np.floor((c - SIZE / 2) / 8 + 0.5)) * 8, max(0, n - SIZE) // 8 * 8)
+    return max(0, place(box[0], width)), max(0, place(box[1], height))
+
+
+def view(image, mask, face, r, jitter=True, buf=None):
+    """A served crop of image (whose size may differ from the face's canvas by file_history) and of its mask; when the image was read from
+    the JPEG `buf` and is shown natively, its coefficients and table, else zeros: (pixels, mask, K x 32 x 32, 64)."""
     k = image.shape[1] / face["image"].shape[1]
     cx, cy, side = face["box"] * k
-    side *= MARGIN
+    dct, table = np.zeros((K, SIZE // 8, SIZE // 8), np.float32), np.zeros(64, np.float32)
     if jitter:
-        side *= np.exp(r.uniform(np.log(0.75), np.log(1.3)))
-        cx, cy = cx + r.normal(0, 0.05) * side, cy + r.normal(0, 0.05) * side
-    interp = cv2.INTER_AREA if side > 1.6 * SIZE else INTERP[r.choice([0, 0, 1, 2, 3])] if jitter else cv2.INTER_LINEAR
-    image = crop(image, (cx, cy, side), SIZE, interp)
-    mask = crop(mask, (cx / k, cy / k, side / k), SIZE)
-    if jitter and r.random() < 0.5:
-        image, mask = image[:, ::-1], mask[:, ::-1]
-    return np.ascontiguousarray(image), np.ascontiguousarray(mask)
+        side *= np.exp(r.uniform(np.log(0.88), np.log(1.14)))
+        cx, cy = cx + r.normal(0, 0.06) * side, cy + r.normal(0, 0.06) * side
+    h, w = image.shape[:2]
+    if side * NATIVE > SIZE:
+        pixels = crop(image, (cx, cy, side * MARGIN), SIZE, cv2.INTER_AREA if side * MARGIN > 1.6 * SIZE else cv2.INTER_LINEAR)
+        return pixels, crop(mask, (cx / k, cy / k, side * MARGIN / k), SIZE), dct, table
+    x, y = window((cx, cy), h, w)
+    if mask.shape != (h, w):
+        mask = cv2.resize(mask, (w, h), interpolation=cv2.INTER_LINEAR)
+    beyond = ((0, max(0, SIZE - (h - y))), (0, max(0, SIZE - (w - x))))
+    pixels = np.pad(image[y:y + SIZE, x:x + SIZE], beyond + ((0, 0),), mode="edge")
+    mask = np.pad(mask[y:y + SIZE, x:x + SIZE], beyond)
+    tables = quant_tables(buf) if buf is not None else {}
+    if 0 in tables:
+        luma = decode_luma(buf)[y:y + SIZE, x:x + SIZE]
+        rows, columns = -(-luma.shape[0] // 8), -(-luma.shape[1] // 8)
+        luma = np.pad(luma, ((0, rows * 8 - luma.shape[0]), (0, columns * 8 - luma.shape[1])), mode="edge")
+        dct[:, :rows, :columns] = quantised(luma, tables[0])                 # blocks beyond the picture stay zero, as in serving
+        table = tables[0]
+    return np.ascontiguousarray(pixels), np.ascontiguousarray(mask), dct, table
+
+
+def mirrored(face):
+    """The face left to right; the JPEG grid stays when the width is a multiple of 8."""
+    w = face["image"].shape[1]
+    points = face["points"] * [-1, 1] + [w - 1, 0]
+    return dict(face, image=np.ascontiguousarray(face["image"][:, ::-1]), points=np.float32(points[[1, 0, 2, 3, 5, 4]]),
+                box=np.float32([w - 1 - face["box"][0], face["box"][1], face["box"][2]]))
 
 
 class Faces:
     """Endless training samples. draw(r) gives an authentic view and a forgery of the same face that share their file's fate, and
-    often a synthetic face; a share `ease` of draws is spared any fate but the crop. A list of (uint8 S x S x 3, float32 S x S, image label)."""
+    sometimes a synthetic face; a share `ease` of draws meets a light fate only. A list of (uint8 S x S x 3, float32 S x S, dct, table, image label)."""
 
-    def __init__(self, faces):
+    def __init__(self, faces, synthetic=0.2):
         self.real = [f for f in faces if not f["fake"]]
         self.fake = [f for f in faces if f["fake"]]
+        self.own = [f for f in self.real if f["dataset"] == "faces"]
+        self.synthetic = synthetic
 
-    def draw(self, r, ease=0.0):
-        fate = (lambda image, q: image) if r.random() < ease else file_history
-        face = scaled(self.real[r.integers(len(self.real))], np.exp(r.uniform(np.log(110), np.log(300))) if r.random() < 0.5 else 1e9, r)
+    def pick(self, r):
+        """A host: half of them whole FFHQ pictures, the others any face, often shrunk."""
+        if r.random() < 0.5:
+            face = self.own[r.integers(len(self.own))]
+        else:
+            face = scaled(self.real[r.integers(len(self.real))], np.exp(r.uniform(np.log(80), np.log(300))) if r.random() < 0.6 else 1e9, r)
         if max(face["image"].shape) > 640:
             face = scaled(face, 300, r)
-        if r.random() < 0.5:
+        return mirrored(face) if r.random() < 0.5 else face
+
+    def draw(self, r, ease=0.0):
+        fate = light_history if r.random() < ease else file_history
+        face = self.pick(r)
+        if r.random() < 0.6:
             forged, mask = self_blended(face, r)
         else:
-            forged, mask = cross_swapped(face, self.fake if r.random() < 0.25 else self.real, r)
+            forged, mask = cross_swapped(face, self.fake if r.random() < 0.2 else self.real, r)
         out, seed = [], r.integers(2 ** 32)
         for image, m, label in ((face["image"], np.zeros_like(mask), 0.0), (forged, mask, 1.0)):
             q = np.random.default_rng(seed if r.random() < 0.7 else r.integers(2 ** 32))
-            image, m = view(fate(image, q), m, face, q)
-            out.append((image, m, label))
-        if r.random() < 0.45:
+            if label or r.random() < 0.6:                                    # three forged views for every two untouched ones
+                image, buf = fate(image, q)
+                out.append(view(image, m, face, q, buf=buf) + (label,))
+        if r.random() < self.synthetic:
             face = self.fake[r.integers(len(self.fake))]
-            face = scaled(face, np.exp(r.uniform(np.log(110), np.log(200))) if r.random() < 0.5 else 1e9, r)
-            image, _ = view(fate(face["image"], r), np.zeros(face["image"].shape[:2], np.float32), face, r)
-            out.append((image, np.ones(image.shape[:2], np.float32), 1.0))
+            face = scaled(face, np.exp(r.uniform(np.log(110), np.log(200))) if r.random() < 0.3 else 1e9, r)
+            image, buf = fate(face["image"], r)
+            out.append(view(image, np.ones(face["image"].shape[:2], np.float32), face, r, buf=buf) + (1.0,))
         return out

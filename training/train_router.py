@@ -89,13 +89,23 @@ def matched(pair, r):
 
 
 def samples(source, n, seed):
-    """Features of n matched pairs: (2n x 843, labels 1 = deepfake, kinds)."""
+    """Features of n matched pairs: (2n x 847, labels 1 = deepfake, kinds)."""
     x, y, kinds = [], [], []
+    def boxes(rgb):
+        """What serving's finder would report: whole boxes of at least 32 px inside the picture, of fair confidence."""
+        found, (h, w) = [], rgb.shape[:2]
+        for f in source.find(rgb, 0.65):
+            left, top, right, bottom = (int(round(v)) for v in (f[1] - f[3] / 2, f[2] - f[4] / 2, f[1] + f[3] / 2, f[2] + f[4] / 2))
+            left, top, right, bottom = max(0, left), max(0, top), min(w, right), min(h, bottom)
+            if max(f[3], f[4]) >= 32 and right > left and bottom > top:
+                found.append((left, top, right - left, bottom - top))
+        return found
+
     for i in range(n):
         r = np.random.default_rng([seed, i])
         s, d = r.choice(list(SHALLOW), p=list(SHALLOW.values())), r.choice(list(DEEP), p=list(DEEP.values()))
         for rgb, label, kind in zip(matched((source.shallow(s, r), source.deep(d, r)), r), (0, 1), (s, d)):
-            x.append(features(rgb)); y.append(label); kinds.append(kind)
+            x.append(features(rgb, boxes(rgb))); y.append(label); kinds.append(kind)
         if i % 500 == 0:
             print(f"{i} of {n} pairs", flush=True)
     return np.stack(x), np.array(y), np.array(kinds)
@@ -173,7 +183,7 @@ def main():
     os.makedirs(a.models, exist_ok=True)
     path = os.path.join(a.models, "router.onnx")
     to_onnx(forest, steepness, path)
-    names = ["laplacian"] + ["dct"] * 64 + ["histograms"] * 768 + ["lbp"] * 10
+    names = ["laplacian"] + ["dct"] * 64 + ["histograms"] * 768 + ["lbp"] * 10 + ["faces"] * 4
     use = {n: round(float(forest.feature_importances_[[m == n for m in names]].sum()), 3) for n in dict.fromkeys(names)}
     with open(os.path.join(a.models, "router.metrics.tmp"), "w") as f:
         json.dump({"matched_validation_pairs": result, "feature_importance": use}, f)

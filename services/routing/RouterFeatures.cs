@@ -1,16 +1,18 @@
+using Palimpsest.Contracts;
+
 namespace Palimpsest.Routing;
 
 /// <summary>
-/// What the router looks at: 843 numbers on a 256×256 grid of the picture, definition "router-features/1" of training/features.py, to the letter.
+/// What the router looks at: 843 numbers on a 256×256 grid of the picture and 4 on its faces, definition "router-features/2" of training/features.py, to the letter.
 /// All integer arithmetic up to the last step of each family, so both languages give the same numbers.
 /// </summary>
 internal static class RouterFeatures
 {
     /// <summary>The definition a router model must have been trained with.</summary>
-    public const string Version = "router-features/1";
+    public const string Version = "router-features/2";
 
-    /// <summary>Length of the vector: Laplacian variance, 8×8 DCT coefficients, three 256-bin histograms, ten binary-pattern bins.</summary>
-    public const int Count = 1 + 64 + (3 * 256) + 10;
+    /// <summary>Length of the vector: Laplacian variance, 8×8 DCT coefficients, three 256-bin histograms, ten binary-pattern bins, the faces.</summary>
+    public const int Count = 1 + 64 + (3 * 256) + 10 + 4;
 
     private const int Grid = 256, Dct = 8, FirstFrequency = 8;
     private static readonly double[] Basis = MakeBasis();
@@ -19,7 +21,8 @@ internal static class RouterFeatures
     /// <param name="rgb">height×width×3 bytes.</param>
     /// <param name="width">Pixels.</param>
     /// <param name="height">Pixels.</param>
-    public static float[] Compute(ReadOnlySpan<byte> rgb, int width, int height)
+    /// <param name="faces">Boxes of the faces found in it.</param>
+    public static float[] Compute(ReadOnlySpan<byte> rgb, int width, int height, IReadOnlyList<PixelBox> faces)
     {
         byte[] cells = Cells(rgb, width, height);
         int[] grey = new int[Grid * Grid]; // thousandths of a grey level
@@ -33,6 +36,7 @@ internal static class RouterFeatures
         Frequencies(grey, features.AsSpan(1, 64));
         Histograms(cells, features.AsSpan(65, 768));
         BinaryPatterns(grey, features.AsSpan(833, 10));
+        Faces(faces, width, height, features.AsSpan(843, 4));
         return features;
     }
 
@@ -177,6 +181,21 @@ internal static class RouterFeatures
         {
             features[k] = counts[k] / (float)((Grid - 2) * (Grid - 2));
         }
+    }
+
+    private static void Faces(IReadOnlyList<PixelBox> faces, int width, int height, Span<float> features)
+    {
+        if (faces.Count == 0)
+        {
+            return;
+        }
+
+        var largest = faces.MaxBy(box => Math.Max(box.Width, box.Height))!;
+        double across = Math.Abs(largest.X + (largest.Width / 2.0) - (width / 2.0)) / width, down = Math.Abs(largest.Y + (largest.Height / 2.0) - (height / 2.0)) / height;
+        features[0] = Math.Min(faces.Count, 5);
+        features[1] = (float)(Math.Max(largest.Width, largest.Height) / (double)Math.Min(width, height));
+        features[2] = (float)Math.Max(across, down);
+        features[3] = (float)Math.Min(1, faces.Sum(box => (double)box.Width * box.Height) / ((double)width * height));
     }
 
     private static double[] MakeBasis()

@@ -40,7 +40,7 @@ internal sealed partial class RouterModel : IDisposable
     public string? Unavailable { get; }
 
     /// <summary>What the forest thinks of a picture; null without a forest.</summary>
-    public RouterOpinion? Ask(PreparedImage image) => network is null ? null : Ask(RouterFeatures.Compute(image.Pixels, image.Width, image.Height));
+    public RouterOpinion? Ask(PreparedImage image) => network is null ? null : Ask(RouterFeatures.Compute(image.Pixels, image.Width, image.Height, [.. image.Facts.Faces.Select(face => face.Box)]));
 
     public void Dispose() => network?.Dispose();
 

@@ -137,6 +137,7 @@ public sealed class ModelCatalogTests : IDisposable
     [InlineData("size", """{"width":512}""", "both be 0")]
     [InlineData("size", """{"width":0,"height":0,"multiple_of":12}""", null)]
     [InlineData("face", """{"margin":1.5}""", "fixed size")]
+    [InlineData("face", """{"margin":1.5,"native":0.5}""", "face.native")]
     [InlineData("tiling", """{"max_pixels":4194304,"tile":1000,"overlap":600}""", "overlap")]
     [InlineData("name", "7", "cannot be read")]
     public void A_wrong_field_is_named(string field, string value, string? complaint)

@@ -147,6 +147,50 @@ public sealed class ModelDetectorTests : IDisposable
     }
 
     [Fact]
+    public async Task Faces_that_fit_are_shown_at_the_file_s_own_pixels_with_its_coefficients()
+    {
+        // mask = sigmoid of coefficient 1, score = the table's first entry ÷ 3 (0 without a table).
+        byte[] network = new ToyOnnx()
+            .Input("pixels", "n", 3, 64, 64).Input("dct", "n", 2, 8, 8).Input("qtable", "n", 64)
+            .Output("mask", "n", 1, "mh", "mw").Output("score", "n", 1)
+            .Constant("pick", [1, 2, 1, 1], 0, 1).Constant("first", [64, 1], [1, .. Enumerable.Repeat(0f, 63)]).Constant("third", [1], 1 / 3f)
+            .Node("Conv", ["dct", "pick"], ["second"]).Node("Sigmoid", ["second"], ["mask"])
+            .Node("MatMul", ["qtable", "first"], ["step"]).Node("Mul", ["step", "third"], ["score"])
+            .ToBytes();
+        var manifest = FaceManifest();
+        manifest["inputs"] = JsonNode.Parse("""{"pixels":{"name":"pixels"},"dct":{"name":"dct","coefficients":2},"qtable":{"name":"qtable"}}""");
+        manifest["face"] = JsonNode.Parse("""{"margin":1.5,"native":1.25}""");
+        using var detector = folder.Add("deepfake", network, manifest).Load("deepfake");
+        detector.Unavailable.ShouldBeNull();
+        var jpeg = new JpegFacts { LuminanceTable = [3, .. Enumerable.Repeat(9, 63)], QualityEstimate = 90, StandardTable = true, Subsampling = "4:4:4", Progressive = false };
+        Face[] faces = [TestPicture.Face(60, 30, 40, 40), TestPicture.Face(150, 20, 80, 80)];
+        using var picture = TestPicture.Open(240, 160, (_, _) => (0, 0, 0), faces, coefficient: (x, _, k) => (short)(k != 1 ? 0 : x >= 10 ? 50 : -50), jpeg: jpeg);
+
+        var found = await detector.DetectAsync(picture, TestPicture.Options, default);
+
+        found.FaceScores[0].ShouldBe(1);                                    // 40 · 1.25 fits 64: own pixels, own table
+        found.FaceScores[1].ShouldBe(0);                                    // 80 does not: shrunk, no history
+        TestPicture.Mean(found.Map!, 12, 5, 7, 14).ShouldBeLessThan(0.05);  // blocks 6..9 of the window that begins at block 6
+        TestPicture.Mean(found.Map!, 21, 5, 6, 14).ShouldBeGreaterThan(0.95);
+    }
+
+    [Theory]
+    [InlineData(60, 30, 40, 256, 256, 0, 0)]        // nothing to choose: the window is the picture
+    [InlineData(300, 200, 100, 1000, 800, 224, 120)]
+    [InlineData(0, 0, 100, 1000, 800, 0, 0)]
+    [InlineData(930, 740, 60, 1000, 803, 744, 544)] // held inside, on the grid
+    [InlineData(20, 20, 60, 90, 300, 0, 0)]         // narrower than the window
+    public void The_native_window_lies_on_the_grid_and_inside(int x, int y, int side, int width, int height, int left, int top)
+    {
+        var box = new PixelBox { X = x, Y = y, Width = side, Height = side };
+
+        FaceLocalizer.Native(box, 1.25, new ModelSize { Width = 256, Height = 256 }, width, height).ShouldBe(new Region(left, top, 256, 256));
+
+        FaceLocalizer.Native(box with { Width = 206 }, 1.25, new ModelSize { Width = 256, Height = 256 }, width, height).ShouldBeNull();
+        FaceLocalizer.Native(box, 0, new ModelSize { Width = 256, Height = 256 }, width, height).ShouldBeNull();
+    }
+
+    [Fact]
     public async Task A_value_that_is_no_number_fails_one_picture_and_not_its_neighbours()
     {
         // score = ½ + 0 · log(least red): not a number for a picture with a pixel without red.

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Palimpsest.Contracts;
 using Palimpsest.Routing;
 
 namespace Palimpsest.Tests.Routing;
@@ -13,9 +14,11 @@ public sealed class RouterFeaturesTests
     {
         using var golden = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Root(), "training", "golden", "router-features.json")));
         golden.RootElement.GetProperty("version").GetString().ShouldBe(RouterFeatures.Version);
-        double[] expected = [.. golden.RootElement.GetProperty("cases").GetProperty($"router-{width}x{height}.png").GetProperty("features").EnumerateArray().Select(v => v.GetDouble())];
+        var picture = golden.RootElement.GetProperty("cases").GetProperty($"router-{width}x{height}.png");
+        double[] expected = [.. picture.GetProperty("features").EnumerateArray().Select(v => v.GetDouble())];
+        var faces = picture.GetProperty("faces").EnumerateArray().Select(face => new PixelBox { X = face[0].GetInt32(), Y = face[1].GetInt32(), Width = face[2].GetInt32(), Height = face[3].GetInt32() });
 
-        float[] actual = RouterFeatures.Compute(GoldenPicture(width, height), width, height);
+        float[] actual = RouterFeatures.Compute(GoldenPicture(width, height), width, height, [.. faces]);
 
         actual.Length.ShouldBe(expected.Length);
         for (int i = 0; i < expected.Length; i++)

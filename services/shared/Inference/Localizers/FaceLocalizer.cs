@@ -4,8 +4,8 @@ using Palimpsest.Imaging;
 namespace Palimpsest.Inference;
 
 /// <summary>
-/// Shows a network every face: the face's box made square, enlarged by the manifest's margin, resized to the network's input. Masks are drawn
-/// back where the faces are; where crops overlap the higher value stays. All faces of a picture may share a batch.
+/// Shows a network every face: the picture's own pixels around it where the manifest asks for that and the face fits, else the face's box made
+/// square, enlarged by the manifest's margin, resized to the network's input. Masks are drawn back where the faces are; where crops overlap the higher value stays. All faces of a picture may share a batch.
 /// </summary>
 internal sealed class FaceLocalizer(LocalizerNetwork network) : ILocalizer
 {
@@ -25,7 +25,8 @@ internal sealed class FaceLocalizer(LocalizerNetwork network) : ILocalizer
         }
 
         var size = network.Manifest.Size;
-        var crops = faces.Select(face => Crop(face.Box, network.Manifest.Face!.Margin)).ToList();
+        var how = network.Manifest.Face!;
+        var crops = faces.Select(face => Native(face.Box, how.Native, size, image.Width, image.Height) ?? Crop(face.Box, how.Margin)).ToList();
         var answers = await Task.WhenAll(crops.Select(crop => network.RunAsync(new NetworkRequest(image, crop, size.Width, size.Height), cancellationToken)));
         var found = new Detection
         {
@@ -56,6 +57,26 @@ internal sealed class FaceLocalizer(LocalizerNetwork network) : ILocalizer
             }
 
             return canvas.ToMap(relative);
+        }
+    }
+
+    /// <summary>
+    /// The window of the picture's own pixels that training cuts (training/faces.py, <c>window</c>): centred on the box, its corner on the 8×8 grid,
+    /// within the picture where it fits; null when the face is too large for it.
+    /// </summary>
+    internal static Region? Native(PixelBox box, double native, ModelSize size, int width, int height)
+    {
+        if (native == 0 || Math.Max(box.Width, box.Height) * native > Math.Min(size.Width, size.Height))
+        {
+            return null;
+        }
+
+        return new Region(Corner(box.X + (box.Width / 2.0), size.Width, width), Corner(box.Y + (box.Height / 2.0), size.Height, height), size.Width, size.Height);
+
+        static int Corner(double centre, int window, int picture)
+        {
+            int nearest = (int)Math.Floor(((centre - (window / 2.0)) / 8) + 0.5) * 8;
+            return Math.Max(0, Math.Min(nearest, Math.Max(0, picture - window) / 8 * 8));
         }
     }
 

@@ -16,7 +16,7 @@ internal static class GraphRules
         Demand(pixels.Name, planar ? [0, 3, height, width] : [0, height, width, 3]);
         if (inputs.Dct is { } dct)
         {
-            Demand(dct.Name, [0, dct.Coefficients, -1, -1]);
+            Demand(dct.Name, manifest.Size.Fixed ? [0, dct.Coefficients, height / 8, width / 8] : [0, dct.Coefficients, -1, -1]);
         }
 
         if (inputs.Qtable is { } table)

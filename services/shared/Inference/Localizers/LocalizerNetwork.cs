@@ -78,11 +78,12 @@ internal sealed class LocalizerNetwork : IDisposable
             ArrayPool<byte>.Shared.Return(resized);
         }
 
-        bool history = request.KeepsPixelGrid && image.HasCoefficients && !image.Facts.Geometry.Reduced && image.Facts.Jpeg is not null;
+        bool history = request.OnBlockGrid && image.HasCoefficients && !image.Facts.Geometry.Reduced && image.Facts.Jpeg is not null;
         if (Manifest.Inputs.Dct is { } dct)
         {
+            var blocks = history ? request.Source : new Region(0, 0, request.Width, request.Height); // a resized crop lies on no grid: all zero
             CoefficientPacker.Pack(
-                history ? image.Coefficients : [], history ? image.BlocksWide : 0, history ? image.BlocksHigh : 0, request.Source, dct.Coefficients, tensors.Coefficients(item));
+                history ? image.Coefficients : [], history ? image.BlocksWide : 0, history ? image.BlocksHigh : 0, blocks, dct.Coefficients, tensors.Coefficients(item));
         }
 
         if (Manifest.Inputs.Qtable is not null)

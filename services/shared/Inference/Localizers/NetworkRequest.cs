@@ -12,6 +12,9 @@ internal sealed record NetworkRequest(PreparedImage Image, Region Source, int Wi
     /// <summary>JPEG blocks mean something only on the file's own pixel grid.</summary>
     public bool KeepsPixelGrid => Source.Width == Width && Source.Height == Height;
 
+    /// <summary>True when the source is made of whole 8×8 blocks of the picture.</summary>
+    public bool OnBlockGrid => KeepsPixelGrid && Source is { X: >= 0, Y: >= 0 } && ((Source.X | Source.Y | Width | Height) & 7) == 0;
+
     public long Pixels => (long)Width * Height;
 
     public bool SameShape(NetworkRequest other) => Width == other.Width && Height == other.Height;

@@ -122,9 +122,17 @@ internal static class ManifestRules
             yield return "size.multiple_of must be within 1..512";
         }
 
-        if (m.Inputs.Dct is not null && (size.Fixed || m.Face is not null || size.MultipleOf % 8 != 0))
+        bool wholeBlocks = m.Face is { } face
+            ? face.Native > 0 && size.Width % 8 == 0 && size.Height % 8 == 0
+            : !size.Fixed && size.MultipleOf % 8 == 0;
+        if (m.Inputs.Dct is not null && !wholeBlocks)
         {
-            yield return "inputs.dct needs native resolution, no face crops, and size.multiple_of a multiple of 8";
+            yield return "inputs.dct needs native resolution with size.multiple_of a multiple of 8, or face.native with a size of multiples of 8";
+        }
+
+        if (m.Face is { Native: not (0 or (>= 1 and <= 8)) })
+        {
+            yield return "face.native must be 0 or within 1..8";
         }
 
         if (m.Face is { Margin: not (>= 0.5 and <= 8) })

@@ -161,6 +161,12 @@ public sealed record ModelFace
 {
     /// <summary>Side of the crop ÷ longer side of the face box.</summary>
     public double Margin { get; init; } = 1.5;
+
+    /// <summary>
+    /// 0: every crop is resized. Else a face whose longer box side times this fits the network's input is shown at the picture's own pixels
+    /// instead: a window of the input's size around it, on the 8×8 grid of the file's JPEG, with the file's coefficients where the network takes them.
+    /// </summary>
+    public double Native { get; init; }
 }
 
 /// <summary>Output tensors of a network; those absent are derived or left out.</summary>
