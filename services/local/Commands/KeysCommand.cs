@@ -18,6 +18,14 @@ internal static class KeysCommand
         var name = new Option<string>("--name") { Description = "For people.", DefaultValueFactory = _ => "key" };
         var scopes = new Option<string[]>("--scope") { Description = string.Join(", ", Scopes.All) + " (default: all).", AllowMultipleArgumentsPerToken = true };
         var days = new Option<int?>("--expires-days") { Description = "Days until it stops working (default: never)." };
+        scopes.AcceptOnlyFromAmong([.. Scopes.All]);
+        days.Validators.Add(result =>
+        {
+            if (int.TryParse(result.Tokens.SingleOrDefault()?.Value, out int value) && value < 1)
+            {
+                result.AddError("--expires-days must be at least 1.");
+            }
+        });
         var create = new Command("create", "Makes a key and prints it once.") { tenant, name, scopes, days };
         create.SetAction((parsed, token) => WithKeysAsync(parsed.GetValue(data), token, async keys =>
         {
@@ -88,7 +96,7 @@ internal static class KeysCommand
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException or System.Data.Common.DbException or IOException or UnauthorizedAccessException)
         {
-            await Console.Error.WriteLineAsync(e.Message);
+            await Console.Error.WriteLineAsync(CommandLine.Plain(e));
             if (beside is not null && e is System.Data.Common.DbException)
             {
                 await Console.Error.WriteLineAsync($"{folder} belongs to 'up --distributed': start that again, or remove {Path.Combine(folder, "servers", "postgres.url")} if it is never to be used any more.");

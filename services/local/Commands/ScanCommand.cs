@@ -31,6 +31,12 @@ internal static class ScanCommand
                 return CommandLine.BadUsage;
             }
 
+            if (parsed.GetValue(models) is { } folder && !Directory.Exists(folder))
+            {
+                await Console.Error.WriteLineAsync($"{folder} does not exist: --models names a folder of models.");
+                return CommandLine.BadUsage;
+            }
+
             if (parsed.GetValue(parallel) < 1)
             {
                 await Console.Error.WriteLineAsync("--parallel must be at least 1.");
@@ -38,6 +44,11 @@ internal static class ScanCommand
             }
 
             var files = Files(given, parsed.GetValue(recursive));
+            if (files.Count == 0)
+            {
+                await Console.Error.WriteLineAsync($"There are no pictures in {string.Join(", ", given)}{(parsed.GetValue(recursive) ? "" : "; --recursive looks into the folders within, too")}.");
+            }
+
             var settings = new ScanSettings(parsed.GetValue(output)!, parsed.GetValue(json), parsed.GetValue(masks), analysis.Read(parsed), parsed.GetValue(models), parsed.GetValue(parallel));
             return await RunAsync(files, settings, cancellationToken);
         });
@@ -46,6 +57,8 @@ internal static class ScanCommand
 
     private static async Task<int> RunAsync(List<string> files, ScanSettings settings, CancellationToken cancellationToken)
     {
+        // A result that cannot be written should not cost the analysis of a thousand pictures first.
+        ScanOutput.EnsureWritable(settings.Output);
         await using var pipeline = DirectPipeline.Create(settings.Models);
         foreach (var (name, reason) in pipeline.Unavailable)
         {

@@ -17,13 +17,21 @@ internal static class ScanOutput
     /// <summary>likely real, likely fake, uncertain or error.</summary>
     public static string Prediction(DirectResult result) => result.Result?.Verdict.Replace('_', ' ') ?? "error";
 
-    public static void WriteCsv(string path, IEnumerable<DirectResult> results)
+    /// <summary>Makes the folder and opens the file.</summary>
+    /// <exception cref="IOException">It cannot be written; the message names it.</exception>
+    public static void EnsureWritable(string path)
     {
         if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder)
         {
             Directory.CreateDirectory(folder);
         }
 
+        using var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write);
+    }
+
+    public static void WriteCsv(string path, IEnumerable<DirectResult> results)
+    {
+        EnsureWritable(path);
         using var csv = new CsvWriter(new StreamWriter(path), CultureInfo.InvariantCulture);
         Row(csv, Columns);
         foreach (var r in results)

@@ -26,6 +26,12 @@ internal static class SubmitCommand
                 return CommandLine.BadUsage;
             }
 
+            if (Uri.TryCreate(given, UriKind.Absolute, out var url) is var isUrl && !(isUrl && url!.Scheme is "http" or "https") && !File.Exists(given))
+            {
+                await Console.Error.WriteLineAsync(Directory.Exists(given) ? $"{given} is a folder: submit its pictures one by one, or use 'scan'." : $"{given} does not exist.");
+                return CommandLine.BadUsage;
+            }
+
             using var http = new HttpClient { BaseAddress = address, Timeout = TimeSpan.FromMinutes(5) };
             var client = new PalimpsestClient(http, parsed.GetValue(key) ?? Environment.GetEnvironmentVariable("PALIMPSEST_API_KEY"));
             var options = new SubmitOptions { Analysis = analysis.Read(parsed) };
@@ -45,7 +51,7 @@ internal static class SubmitCommand
                 Console.WriteLine(JsonSerializer.Serialize(result, Indented));
                 return result.Status == AnalysisStatuses.Failed ? ScanCommand.SomeFailed : 0;
             }
-            catch (Exception e) when (e is PalimpsestProblemException or HttpRequestException or TimeoutException or IOException)
+            catch (Exception e) when (e is PalimpsestProblemException or HttpRequestException or TimeoutException or IOException or UnauthorizedAccessException)
             {
                 await Console.Error.WriteLineAsync(e.Message);
                 return 1;

@@ -40,6 +40,18 @@ internal static class UpCommand
                 RescueBox = parsed.GetValue(rescueBox),
                 Models = parsed.GetValue(models) is { } folder ? Path.GetFullPath(folder) : null,
             };
+            if (settings.Port is < 1 or > IPEndPoint.MaxPort)
+            {
+                await Console.Error.WriteLineAsync($"--port is a number from 1 to {IPEndPoint.MaxPort}.");
+                return CommandLine.BadUsage;
+            }
+
+            if (settings.Models is { } given && !Directory.Exists(given))
+            {
+                await Console.Error.WriteLineAsync($"{given} does not exist: --models names a folder of models.");
+                return CommandLine.BadUsage;
+            }
+
             if (!IsFree(settings.Port))
             {
                 await Console.Error.WriteLineAsync($"Port {settings.Port} is taken: stop what listens there or choose another with --port.");
@@ -48,11 +60,13 @@ internal static class UpCommand
 
             try
             {
+                // Before any host starts, which would tell the same in forty lines.
+                Directory.CreateDirectory(settings.Data);
                 return parsed.GetValue(distributed) ? await DistributedHost.RunAsync(settings, cancellationToken) : await RunEmbeddedAsync(settings, cancellationToken);
             }
             catch (Exception e) when (e is InvalidOperationException or ArgumentException or LocalServerException or IOException or UnauthorizedAccessException)
             {
-                await Console.Error.WriteLineAsync(e.Message);
+                await Console.Error.WriteLineAsync(CommandLine.Plain(e));
                 return 1;
             }
         });

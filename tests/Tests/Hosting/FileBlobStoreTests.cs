@@ -39,6 +39,40 @@ public sealed class FileBlobStoreTests : IDisposable
         (await File.ReadAllBytesAsync(copy.Path)).ShouldBe([7]);
     }
 
+    [Fact]
+    public async Task Erasing_does_not_stumble_over_a_step_that_is_still_writing()
+    {
+        using var end = new CancellationTokenSource();
+        int removed = 0;
+        var writers = Enumerable.Range(0, 2).Select(w => Task.Run(async () =>
+        {
+            for (int i = 0; !end.IsCancellationRequested; i++)
+            {
+                string path = store.CreateTemporaryPath();
+                await File.WriteAllBytesAsync(path, [1]);
+                try
+                {
+                    await store.PutFileAsync($"an_busy/b{w}-{i % 500}", path, default);
+                }
+                catch (IOException)
+                {
+                    // Its folder went away before the rename: the step is repeated.
+                    File.Delete(path);
+                }
+            }
+        })).ToList();
+        while (removed < 200)
+        {
+            removed += Directory.Exists(Path.Combine(folder, "blobs", "sy", "an_busy")) ? 1 : 0;
+            await store.DeleteAnalysisAsync("an_busy", default);
+        }
+
+        await end.CancelAsync();
+        await Task.WhenAll(writers);
+        await store.DeleteAnalysisAsync("an_busy", default);
+        Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).ShouldBeEmpty();
+    }
+
     [Theory]
     [InlineData("../etc/passwd")]
     [InlineData("an_1/../../x")]

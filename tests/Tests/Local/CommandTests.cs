@@ -19,8 +19,57 @@ public sealed class CommandTests : IDisposable
     [InlineData("eval", "--data", "/nowhere/manifest.csv")]
     [InlineData("eval", "--data", ".", "--degrade", "jpeg10")]
     [InlineData("up", "--distributed", "--rescuebox")]
+    [InlineData("up", "--port", "99999")]
+    [InlineData("up", "--port", "zero")]
+    [InlineData("up", "--models", "/nowhere/models")]
+    [InlineData("scan", ".", "--models", "/nowhere/models")]
+    [InlineData("submit", "/nowhere/at/all.jpg")]
+    [InlineData("submit", ".")]
+    [InlineData("keys")]
+    [InlineData("keys", "create", "--scope", "everything")]
+    [InlineData("keys", "create", "--expires-days", "0")]
     [InlineData("dance")]
     public async Task Bad_usage_is_exit_code_2(params string[] args) => (await CommandLine.RunAsync(args)).ShouldBe(2);
+
+    [Theory]
+    [InlineData("scan", "{0}", "--out", "/proc/results.csv")]
+    [InlineData("up", "--port", "1", "--data", "/proc/data")]
+    [InlineData("keys", "list", "--data", "/proc/data")]
+    public async Task A_file_that_cannot_be_written_is_exit_code_1_and_one_line(params string[] args)
+    {
+        var before = Console.Error;
+        using var errors = new StringWriter();
+        Console.SetError(errors);
+        try
+        {
+            (await CommandLine.RunAsync([.. args.Select(a => string.Format(CultureInfo.InvariantCulture, a, folder))])).ShouldBe(1);
+        }
+        finally
+        {
+            Console.SetError(before);
+        }
+
+        errors.ToString().ShouldContain("/proc/");
+        errors.ToString().ShouldNotContain("   at ");
+    }
+
+    [Fact]
+    public async Task Help_names_the_command_as_it_is_typed()
+    {
+        var before = Console.Out;
+        using var output = new StringWriter();
+        Console.SetOut(output);
+        try
+        {
+            (await CommandLine.RunAsync(["keys", "create", "--help"])).ShouldBe(0);
+        }
+        finally
+        {
+            Console.SetOut(before);
+        }
+
+        output.ToString().ShouldContain("./palimpsest keys create [options]");
+    }
 
     [Fact]
     public async Task A_scan_gives_every_picture_a_row_and_broken_ones_a_reason()

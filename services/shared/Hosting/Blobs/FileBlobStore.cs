@@ -7,6 +7,7 @@ namespace Palimpsest.Hosting;
 internal sealed partial class FileBlobStore : IBlobStore
 {
     private const int CopyBuffer = 1 << 16;
+    private const int DeleteAttempts = 20;
 
     // ENOSPC and EDQUOT, as IOException.HResult carries them on Linux.
     private const int NoSpace = 28;
@@ -92,13 +93,29 @@ internal sealed partial class FileBlobStore : IBlobStore
 
     public Task DeleteAnalysisAsync(string analysisId, CancellationToken cancellationToken)
     {
-        string folder = Path.GetDirectoryName(Resolve(analysisId + "/x"))!;
-        if (Directory.Exists(folder))
+        // Aside first, under a name that the orphan sweep removes after a crash: a step that is still at work would fill the folder while it is emptied.
+        string folder = Path.GetDirectoryName(Resolve(analysisId + "/x"))!, aside = Path.Combine(Path.GetDirectoryName(folder)!, $"erased-{Guid.NewGuid():n}-{analysisId}");
+        try
         {
-            Directory.Delete(folder, recursive: true);
+            Directory.Move(folder, aside);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return Task.CompletedTask;
         }
 
-        return Task.CompletedTask;
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                Directory.Delete(aside, recursive: true);
+                return Task.CompletedTask;
+            }
+            catch (IOException) when (attempt < DeleteAttempts)
+            {
+                // Not empty: a rename that had found the folder before it went aside has arrived. Each of those in flight can do so once.
+            }
+        }
     }
 
     public async IAsyncEnumerable<string> AnalysesOlderThanAsync(DateTimeOffset before, [EnumeratorCancellation] CancellationToken cancellationToken)
