@@ -8,14 +8,15 @@ internal sealed class EmbeddedProcess : IAsyncDisposable
 {
     private readonly string folder;
     private readonly string? models;
+    private readonly bool asShipped;
     private readonly HttpClient http = new() { Timeout = TimeSpan.FromSeconds(30) };
     private ChildProcess? process;
 
     private readonly bool ownKey;
 
-    private EmbeddedProcess(string? models, bool ownKey)
+    private EmbeddedProcess(string? models, bool ownKey, bool asShipped)
     {
-        (this.models, this.ownKey) = (models, ownKey);
+        (this.models, this.ownKey, this.asShipped) = (models, ownKey, asShipped);
         folder = Directory.CreateTempSubdirectory("palimpsest-embedded-").FullName;
         Port = ChildProcess.FreePort();
         http.BaseAddress = new Uri($"http://127.0.0.1:{Port}");
@@ -31,12 +32,16 @@ internal sealed class EmbeddedProcess : IAsyncDisposable
     /// <summary>What it printed at its last start.</summary>
     public string Banner { get; private set; } = "";
 
+    /// <summary>Database and blobs.</summary>
+    public string Data => Path.Combine(folder, "data");
+
     /// <summary>Starts and waits for its banner.</summary>
     /// <param name="models">Folder of models; null: the shipped ones.</param>
     /// <param name="ownKey">It makes its first key itself and prints it, as for somebody who just cloned; else it is <see cref="TestPlatform.Key"/>.</param>
-    public static async Task<EmbeddedProcess> StartAsync(string? models = null, bool ownKey = false)
+    /// <param name="asShipped">Default deadlines; otherwise short ones, so that what waits for a sweep does not hold the tests up.</param>
+    public static async Task<EmbeddedProcess> StartAsync(string? models = null, bool ownKey = false, bool asShipped = false)
     {
-        var platform = new EmbeddedProcess(models, ownKey);
+        var platform = new EmbeddedProcess(models, ownKey, asShipped);
         await platform.StartAgainAsync();
         return platform;
     }
@@ -47,12 +52,8 @@ internal sealed class EmbeddedProcess : IAsyncDisposable
         string program = Path.GetFullPath(Path.Combine(here, "..", "..", "Palimpsest.Local", Path.GetFileName(here), "palimpsest-local.dll"));
         process = ChildProcess.Start(
             "palimpsest up",
-            ["dotnet", program, "up", "--port", $"{Port}", "--data", Path.Combine(folder, "data"), "--allow-network", "127.0.0.0/8", .. models is null ? (string[])[] : ["--models", models]],
-            new Dictionary<string, string?>(StringComparer.Ordinal)
-            {
-                ["PALIMPSEST_API_KEY"] = ownKey ? null : TestPlatform.Key, ["Reporting__SweepSeconds"] = "1", ["Reporting__StepSeconds"] = "4", ["Intake__FirstDeadlineSeconds"] = "4",
-            },
-            log);
+            ["dotnet", program, "up", "--port", $"{Port}", "--data", Data, "--allow-network", "127.0.0.0/8", .. models is null ? (string[])[] : ["--models", models]],
+            Settings(), log);
         await ServerPrograms.WaitAsync(process, log, () => Task.FromResult(Text(log).Contains("Stop with", StringComparison.Ordinal)), CancellationToken.None);
         Banner = Text(log);
     }
@@ -68,6 +69,17 @@ internal sealed class EmbeddedProcess : IAsyncDisposable
 
         http.Dispose();
         Directory.Delete(folder, recursive: true);
+    }
+
+    private Dictionary<string, string?> Settings()
+    {
+        var settings = new Dictionary<string, string?>(StringComparer.Ordinal) { ["PALIMPSEST_API_KEY"] = ownKey ? null : TestPlatform.Key };
+        if (!asShipped)
+        {
+            (settings["Reporting__SweepSeconds"], settings["Reporting__StepSeconds"], settings["Intake__FirstDeadlineSeconds"]) = ("1", "4", "4");
+        }
+
+        return settings;
     }
 
     private static string Text(string path)

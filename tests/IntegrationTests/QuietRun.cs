@@ -9,15 +9,18 @@ namespace Palimpsest.IntegrationTests;
 internal sealed record QuietRun(DirectResult Result, byte[] Mask)
 {
     /// <summary>One for each picture, in order.</summary>
-    public static async Task<QuietRun[]> OfAsync(IReadOnlyList<byte[]> pictures)
+    public static Task<QuietRun[]> OfAsync(IReadOnlyList<byte[]> pictures) => OfAsync([.. pictures.Select(p => (p, new AnalysisOptions()))]);
+
+    /// <summary>One for each picture and its options, in order.</summary>
+    public static async Task<QuietRun[]> OfAsync(IReadOnlyList<(byte[] Picture, AnalysisOptions Options)> pictures)
     {
         await using var pipeline = DirectPipeline.Create(models: null);
         var runs = new QuietRun[pictures.Count];
         for (int i = 0; i < runs.Length; i++)
         {
             string path = Path.Combine(pipeline.TemporaryFolder, $"{i}.jpg");
-            await File.WriteAllBytesAsync(path, pictures[i]);
-            var result = await pipeline.AnalyseAsync(path, new AnalysisOptions(), CancellationToken.None);
+            await File.WriteAllBytesAsync(path, pictures[i].Picture);
+            var result = await pipeline.AnalyseAsync(path, pictures[i].Options, CancellationToken.None);
             File.Delete(path);
             runs[i] = new QuietRun(result, MaskRenderer.RenderPng(result.Map!, result.Geometry!));
         }

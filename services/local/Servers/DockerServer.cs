@@ -27,6 +27,8 @@ internal sealed class DockerServer(DockerImage image, string folder) : ILocalSer
 
     public Task StopAsync() => RunAsync(["stop", "--time", "20", name], CancellationToken.None);
 
+    public Task KillAsync() => RunAsync(["kill", name], CancellationToken.None);
+
     public async ValueTask DisposeAsync()
     {
         if (created)

@@ -14,6 +14,9 @@ internal interface ILocalServer : IAsyncDisposable
 
     /// <summary>Stops it in order.</summary>
     Task StopAsync();
+
+    /// <summary>Ends it with SIGKILL, as a crash or the kernel would.</summary>
+    Task KillAsync();
 }
 
 /// <summary>A local server cannot be had.</summary>

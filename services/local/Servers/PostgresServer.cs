@@ -44,6 +44,8 @@ internal sealed class PostgresServer(string folder) : ILocalServer
         }
     }
 
+    public Task KillAsync() => server?.KillAsync() ?? Task.CompletedTask;
+
     public async ValueTask DisposeAsync() => await StopAsync();
 
     /// <summary>

@@ -66,6 +66,8 @@ internal sealed class RabbitMqServer(string folder) : ILocalServer
         }
     }
 
+    public Task KillAsync() => server?.KillAsync() ?? Task.CompletedTask;
+
     public async ValueTask DisposeAsync()
     {
         await StopAsync();

@@ -33,5 +33,7 @@ internal sealed class RedisServer(string folder) : ILocalServer
         }
     }
 
+    public Task KillAsync() => server?.KillAsync() ?? Task.CompletedTask;
+
     public async ValueTask DisposeAsync() => await StopAsync();
 }

@@ -37,6 +37,18 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_message_waits_for_the_database_instead_of_failing()
+    {
+        int calls = 0;
+        // The wire as Npgsql reports it when the server is killed; short retries would have given up after four.
+        host.Scenes.Throw = () => ++calls <= 5 ? new Npgsql.NpgsqlException("Exception while reading from stream", new IOException("broken")) : null;
+        var record = await host.EndAsync(await host.SubmitAsync(), seconds: 40);
+        record.Status.ShouldBe(AnalysisStatuses.Succeeded);
+        record.StageAttempts.ShouldBe(0, "nothing was sent again");
+        calls.ShouldBe(6);
+    }
+
+    [Fact]
     public async Task A_router_that_fails_ends_the_analysis()
     {
         host.Scenes.RouterThrows = new InvalidOperationException("broken");

@@ -4,11 +4,14 @@ using Npgsql;
 
 namespace Palimpsest.Hosting;
 
-/// <summary>What every receive endpoint has in common: quorum queue, dead-lettering after five deliveries, three short retries of transient errors.</summary>
+/// <summary>What every receive endpoint has in common: quorum queue, dead-lettering after five deliveries, three short retries of transient errors, patience while the database is away.</summary>
 public static class PlatformEndpoint
 {
     /// <summary>Deliveries after which the broker gives a message up to the dead-letter queue.</summary>
     public const int DeliveryLimit = 5;
+
+    /// <summary>Tries while the database does not answer: about fifteen minutes, at most four seconds apart.</summary>
+    private const int DatabaseTries = 225;
 
     /// <summary>Applies the common settings; call from a consumer definition.</summary>
     /// <param name="endpoint">The endpoint.</param>
@@ -28,16 +31,24 @@ public static class PlatformEndpoint
             rabbit.SetQueueArgument("x-overflow", "reject-publish");
         }
 
+        // The database going away is nothing this message did. Giving it up would cost its analysis a minute until the sweep, and all the messages after it would fail as well: they wait
+        // here, unacknowledged, as many as are taken ahead. The broker allows half an hour.
         endpoint.UseMessageRetry(retry =>
         {
-            retry.Handle<Exception>(IsTransient);
+            retry.Handle<Exception>(IsDatabaseAway);
+            retry.Exponential(DatabaseTries, TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(4), TimeSpan.FromMilliseconds(200));
+        });
+        endpoint.UseMessageRetry(retry =>
+        {
+            retry.Handle<Exception>(e => IsTransient(e) && !IsDatabaseAway(e));
             retry.Exponential(3, TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(300));
         });
     }
 
+    private static bool IsDatabaseAway(Exception e) => e is NpgsqlException { IsTransient: true } || (e.InnerException is { } inner && IsDatabaseAway(inner));
+
     private static bool IsTransient(Exception e) => e switch
     {
-        NpgsqlException { IsTransient: true } => true,
         TimeoutException or SocketException => true,
         BlobNotFoundException => false,
         IOException => true,
