@@ -15,8 +15,11 @@ internal sealed record StoredAnswer(string RequestHash, int Status, string? Loca
 /// </summary>
 internal sealed class IdempotencyStore(PlatformDatabase database, IOptions<IntakeOptions> options, TimeProvider time)
 {
-    /// <summary>A live request renews its reservation three times within this.</summary>
-    public static readonly TimeSpan InFlight = TimeSpan.FromMinutes(1);
+    /// <summary>
+    /// A live request renews its reservation three times within this; after a killed gateway a client waits this long for its key. One that lives but could not renew loses nothing but its turn:
+    /// completing asks for the reservation in the accepting transaction.
+    /// </summary>
+    public static readonly TimeSpan InFlight = TimeSpan.FromSeconds(15);
 
     public TimeProvider Time => time;
 

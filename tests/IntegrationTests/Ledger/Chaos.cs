@@ -27,14 +27,14 @@ internal sealed class Chaos(ILedgerPlatform platform, LedgerBook book, int seed,
     private readonly Random random = new(seed);
     private readonly long start = Stopwatch.GetTimestamp();
 
-    /// <summary>Submits so many, strikes so often.</summary>
-    public async Task<IReadOnlyList<Struck>> RunAsync(int submissions, int kills, int bends)
+    /// <summary>Submits so many, strikes so often; stops with what was submitted by then when <paramref name="most"/> is over.</summary>
+    public async Task<IReadOnlyList<Struck>> RunAsync(int submissions, int kills, int bends, TimeSpan most)
     {
         var released = Channel.CreateUnbounded<int>();
         var clients = Enumerable.Range(0, Clients).Select(_ => SubmitAsync(released.Reader)).ToList();
         var strikes = Order(kills, bends);
         var struck = new List<Struck>();
-        for (int round = 0, free = 0; round < strikes.Count; round++)
+        for (int round = 0, free = 0; round < strikes.Count && Stopwatch.GetElapsedTime(start) < most; round++)
         {
             for (; free < (long)submissions * (round + 1) / strikes.Count; free++)
             {

@@ -5,7 +5,8 @@ namespace Palimpsest.IntegrationTests.Ledger;
 
 /// <summary>
 /// "A 202 is a promise": everything is killed and every connection bent, in seeded order, while submissions stream in; then every promise is looked up. The platform runs with the
-/// settings it is shipped with. <c>PALIMPSEST_LEDGER</c> sets the number of submissions, <c>PALIMPSEST_LEDGER_SEED</c> the order of things.
+/// settings it is shipped with. <c>PALIMPSEST_LEDGER</c> sets the number of submissions, <c>PALIMPSEST_LEDGER_SEED</c> the order of things,
+/// <c>PALIMPSEST_LEDGER_MINUTES</c> when to stop submitting.
 /// </summary>
 public sealed class LedgerTests
 {
@@ -37,7 +38,7 @@ public sealed class LedgerTests
     {
         var pictures = await LedgerPictures.MakeAsync();
         var book = new LedgerBook(platform.Client, pictures, platform.Webhook);
-        var struck = await new Chaos(platform, book, Seed, line => Console.WriteLine($"{mode} {line}")).RunAsync(submissions, kills, bends);
+        var struck = await new Chaos(platform, book, Seed, line => Console.WriteLine($"{mode} {line}")).RunAsync(submissions, kills, bends, TimeSpan.FromMinutes(Number("PALIMPSEST_LEDGER_MINUTES", 60)));
         var audit = new LedgerAudit(platform, book, pictures);
         await audit.SettleAsync();
         var account = await audit.CompareAsync();
