@@ -6,7 +6,7 @@
 
 Input is what the serving pipeline itself measured (`per-image.csv`), so that whatever it does to a picture is calibrated with it. Per localizer: Platt scaling
 (J. Platt 1999, with his smoothed targets), p = sigmoid(a * logit(raw) + b), fitted on pictures of its own kind against authentic ones, both classes and all
-data sets weighted alike. `likely_fake` is the smallest threshold with at most `--false-alarms` of authentic pictures at or above it in *every* of the given
+data sets of twenty or more weighted alike. `likely_fake` is the smallest threshold with at most `--false-alarms` of authentic pictures at or above it in *every* of the given
 files taken together and alone (the larger of the quantiles); `likely_real` the largest at which at most `--misses` of the forged ones would be called real.
 """
 import argparse
@@ -57,11 +57,11 @@ def read(paths):
 
 
 def weights(rows):
-    """Every data set counts the same within its class, whatever its size."""
+    """Every data set of twenty pictures or more counts the same within its class, whatever its size; smaller ones by their size."""
     groups = {}
     for row in rows:
         groups.setdefault((row["label"], row["dataset"]), []).append(row)
-    return np.array([1 / len(groups[row["label"], row["dataset"]]) for row in rows])
+    return np.array([1 / max(20, len(groups[row["label"], row["dataset"]])) for row in rows])
 
 
 def fit(rows, name):

@@ -1,6 +1,6 @@
 """Fits the detection head once the rest is trained: logistic regression on frozen features, a convex problem solved to its optimum.
 
-    python3 training/fit_score.py --ckpt runs/deepfake/last.pt --data DATA --blazeface FACE.onnx --synthesis runs/synthesis.pt --out runs/deepfake/fitted.pt
+    python3 training/fit_score.py --ckpt runs/deepfake/last.pt --data DATA --blazeface FACE.onnx --synthesis runs/synthesis.pt --swaps runs/swaps7 --out runs/deepfake/fitted.pt
 
 The head that is trained along with the mask sees each picture once and lags behind; the same samples, seen all at once, serve it better.
 Samples come from split=train as in training; the penalty is chosen on faces held out from the fit, by AUC.
@@ -12,6 +12,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 import faces as faces_
 from metrics import auc
+from train_faces import load_swaps
 from facenet import FaceNet
 
 
@@ -30,17 +31,17 @@ def collect(net, faces, n, seed):
     return np.concatenate(x), np.array(y)
 
 
-def shift_mask(net, faces, n, seed):
-    """Moves the mask's bias so that 0.5 is where the mean pixel F1 of training-split blends and swaps is highest."""
-    source, r, logits, truths = faces_.Faces(faces, synthetic=0), np.random.default_rng(seed), [], []
-    while len(truths) < n:
-        pixels, truth, dct, table, _ = source.draw(r, 0.8)[-1]
+def shift_mask(net, swaps):
+    """Moves the mask's bias so that 0.5 is where the mean pixel F1 of the given swaps is highest, self-blended and cross-face counting alike."""
+    r, found = np.random.default_rng(0), {}
+    for swap in swaps:
+        pixels, truth, dct, table = faces_.view(swap["image"], swap["mask"], swap, r, jitter=False, buf=swap["bytes"])
         with torch.no_grad():
             logit = net(torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255, torch.from_numpy(dct)[None], torch.from_numpy(table)[None])[0][0, 0].numpy()
-        logits.append(cv2.resize(logit, (faces_.SIZE,) * 2)); truths.append(truth > 0.5)
-    mean = lambda cut: np.mean([2 * ((q > cut) & t).sum() / max(1, (q > cut).sum() + t.sum()) for q, t in zip(logits, truths)])
-    cut = max(np.arange(-3, 1.01, 0.1), key=mean)
-    print(f"mask: F1 {mean(0):.3f} at logit 0, {mean(cut):.3f} at {cut:.2f}", flush=True)
+        found.setdefault(swap["kind"], []).append((cv2.resize(logit, (faces_.SIZE,) * 2), truth > 0.5))
+    score = lambda cut: [np.mean([2 * ((q > cut) & t).sum() / max(1, (q > cut).sum() + t.sum()) for q, t in group]) for _, group in sorted(found.items())]
+    cut = max(np.arange(-3, 1.01, 0.1), key=lambda cut: sum(score(cut)))
+    print(f"mask: F1 {sorted(found)} {np.round(score(0), 3)} at logit 0, {np.round(score(cut), 3)} at {cut:.2f}", flush=True)
     with torch.no_grad():
         net.mask.bias -= float(cut)
 
@@ -49,7 +50,8 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--ckpt", required=True); p.add_argument("--data", required=True); p.add_argument("--blazeface", required=True); p.add_argument("--out", required=True)
     p.add_argument("--samples", type=int, default=2400); p.add_argument("--seed", type=int, default=11)
-    p.add_argument("--synthesis", required=True, help="what synthesis.py wrote"); p.add_argument("--whole", type=float, default=2.0); p.add_argument("--gate", type=float, nargs=2, default=(0.0, 0.0))
+    p.add_argument("--swaps", required=True, help="make_swaps.py with another seed than the frozen set, to choose the mask's shift on")
+    p.add_argument("--synthesis", required=True, help="what synthesis.py wrote"); p.add_argument("--whole", type=float, default=4.0); p.add_argument("--gate", type=float, nargs=2, default=(0.0, 0.0))
     a = p.parse_args()
     torch.set_num_threads(1); cv2.setNumThreads(1)
     c = torch.load(a.ckpt, map_location="cpu")
@@ -57,7 +59,7 @@ def main():
     net.load_state_dict(c["mean"])
     net.eval()
     faces = faces_.load(a.data, "train", a.blazeface)
-    shift_mask(net, faces, a.samples // 8, a.seed + 2)
+    shift_mask(net, load_swaps(a.swaps, a.blazeface))
     x, y = collect(net, [f for i, f in enumerate(faces) if i % 5], a.samples, a.seed)
     hx, hy = collect(net, [f for i, f in enumerate(faces) if not i % 5], a.samples // 4, a.seed + 1)
     mean, spread = x.mean(0), x.std(0) + 1e-4
