@@ -76,8 +76,12 @@ class FaceNet(nn.Module):
         for c in (self.join3, self.join_d3, self.pooled):                                     # fit_score.py fills `pooled` once the rest is trained
             nn.init.zeros_(c.weight); nn.init.zeros_(c.bias)
 
+    blind = False                                                                             # True hides the coefficient branch: the ablation
+
     def known(self, pixels, dct, qtable):
         """What the frozen coefficient branch sees: N x 67 x 32 x 32 (features, its own mask, whether the file had a JPEG and how coarse a table)."""
+        if self.blind:
+            return pixels.new_zeros(pixels.shape[0], 67, pixels.shape[2] // 8, pixels.shape[3] // 8)
         with torch.autocast(pixels.device.type, enabled=False):
             has = (qtable.amax(1) > 0).float().view(-1, 1, 1, 1)
             dct, qtable = self.own(pixels, dct, qtable)

@@ -164,7 +164,7 @@ def main():
     p.add_argument("--judge", type=float, default=15, help="minutes between validations"); p.add_argument("--ease", type=float, default=0.7); p.add_argument("--width", type=int, default=32); p.add_argument("--threads", type=int, default=1); p.add_argument("--workers", type=int, default=1)
     p.add_argument("--store", type=int, default=3000, help="samples kept"); p.add_argument("--again", type=int, default=3, help="steps for every new batch"); p.add_argument("--branch", default="training/checkpoints/shallowfake-fused.pt")
     p.add_argument("--seed", type=int, default=0); p.add_argument("--swaps"); p.add_argument("--check", action="store_true")
-    p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu"); p.add_argument("--init", help="start from this checkpoint's weights")
+    p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu"); p.add_argument("--blind", action="store_true", help="hide the coefficient branch: the ablation"); p.add_argument("--init", help="start from this checkpoint's weights")
     a = p.parse_args()
     torch.set_num_threads(a.threads); cv2.setNumThreads(1); torch.manual_seed(a.seed); os.makedirs(a.out, exist_ok=True)
     net, mean = (FaceNet(a.width).to(a.device, memory_format=torch.channels_last) for _ in (0, 1))
@@ -173,6 +173,7 @@ def main():
         n.load_state_dict(frozen, strict=False)
         for k, q in n.named_parameters():
             q.requires_grad_(not k.startswith(("jpeg.", "jpeg_heads.")))
+    FaceNet.blind = a.blind
     convs = [q for n, q in net.named_parameters() if q.requires_grad and q.ndim == 4 and min(q.shape[0], q.shape[1]) > 1 and not n.startswith("pixels.0")]
     rest = [q for q in net.parameters() if q.requires_grad and not any(q is c for c in convs)]
     optimizers = [Muon(convs, lr=a.lr), torch.optim.AdamW(rest, lr=a.lr / 10, weight_decay=0.01)]
