@@ -13,6 +13,20 @@ internal static class ReportingMetrics
     private static readonly Histogram<double> Age =
         PlatformTelemetry.Meter.CreateHistogram<double>("palimpsest.analysis.age", "s", "Time from the 202 to the end of the analysis");
 
+    private static readonly Gauge<long> Waiting = PlatformTelemetry.Meter.CreateGauge<long>("palimpsest.analyses.waiting", description: "Analyses that are accepted and not ended, by stage");
+    private static readonly Gauge<double> Oldest = PlatformTelemetry.Meter.CreateGauge<double>("palimpsest.analyses.oldest", "s", "Time that the longest-waiting analysis of a stage has been in it");
+    private static readonly Counter<long> Dead = PlatformTelemetry.Meter.CreateCounter<long>("palimpsest.messages.dead", description: "Messages the broker gave up on: their consumer died each time");
+
+    /// <summary>How many analyses are in a stage, and since when the oldest.</summary>
+    public static void InStage(string stage, long count, TimeSpan oldest)
+    {
+        Waiting.Record(count, new KeyValuePair<string, object?>("stage", stage));
+        Oldest.Record(oldest.TotalSeconds, new KeyValuePair<string, object?>("stage", stage));
+    }
+
+    /// <summary>A dead letter of a step arrived.</summary>
+    public static void DeadLetter(string step) => Dead.Add(1, new KeyValuePair<string, object?>("step", step));
+
     /// <summary>An analysis became terminal.</summary>
     public static void Ended(AnalysisRecord record)
     {

@@ -1,41 +1,62 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Palimpsest.Hosting;
+using Palimpsest.Local.Broker;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 
 namespace Palimpsest.Local.Commands;
 
-/// <summary><c>queues</c>: what waits in the broker, dead letters and errors included.</summary>
+/// <summary><c>queues</c>: what waits in the broker, and what lies in error and dead-letter queues: why, and back to work with it.</summary>
 internal static class QueuesCommand
 {
     public static Command Create()
     {
-        var url = new Option<string?>("--url") { Description = "amqp://… (default: RABBITMQ_URL)." };
+        var url = new Option<string?>("--url") { Description = "amqp://… (default: RABBITMQ_URL).", Recursive = true };
         var command = new Command("queues", "Shows waiting messages and consumers of each queue; exit 3 when messages lie in an error or dead-letter queue.") { url };
-        command.SetAction(async (parsed, cancellationToken) =>
-        {
-            if ((parsed.GetValue(url) ?? Environment.GetEnvironmentVariable("RABBITMQ_URL")) is not { Length: > 0 } address)
-            {
-                await Console.Error.WriteLineAsync("Set RABBITMQ_URL or --url; embedded mode has no queues outside its process.");
-                return CommandLine.BadUsage;
-            }
+        command.SetAction((parsed, token) => RunAsync(parsed, url, (broker, stop) => ListAsync(broker, stop), token));
 
-            try
-            {
-                return await ShowAsync(new Uri(address), cancellationToken);
-            }
-            catch (Exception e) when (e is UriFormatException or RabbitMQ.Client.Exceptions.BrokerUnreachableException)
-            {
-                await Console.Error.WriteLineAsync($"The broker does not answer: {e.Message}");
-                return 1;
-            }
-        });
+        var queue = new Argument<string>("QUEUE") { Description = $"E.g. {Queues.Preprocess}_error or {Queues.DeadLetter}." };
+        var max = new Option<int>("--max") { Description = "Messages at most.", DefaultValueFactory = _ => 20 };
+        var explain = new Command("explain", "Says of each message what it is, which analysis it belongs to and why it lies there; the messages stay.") { queue, max };
+        explain.SetAction((parsed, token) => RunAsync(parsed, url, (broker, stop) => ExplainAsync(broker, parsed.GetValue(queue)!, parsed.GetValue(max), stop), token));
+
+        var id = new Option<string?>("--id") { Description = "Only this message." };
+        var replay = new Command("replay", "Puts messages back into the queue they failed in. Work that has been done or given up meanwhile is not repeated by it.") { queue, max, id };
+        replay.SetAction((parsed, token) => RunAsync(parsed, url, (broker, stop) => ReplayAsync(broker, parsed.GetValue(queue)!, parsed.GetValue(max), parsed.GetValue(id), stop), token));
+        command.Subcommands.Add(explain);
+        command.Subcommands.Add(replay);
         return command;
     }
 
-    private static async Task<int> ShowAsync(Uri address, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(ParseResult parsed, Option<string?> url, Func<IConnection, CancellationToken, Task<int>> work, CancellationToken cancellationToken)
     {
-        var factory = new ConnectionFactory { Uri = address };
-        await using var connection = await factory.CreateConnectionAsync(cancellationToken);
+        if ((parsed.GetValue(url) ?? Environment.GetEnvironmentVariable("RABBITMQ_URL")) is not { Length: > 0 } address)
+        {
+            await Console.Error.WriteLineAsync("Set RABBITMQ_URL or --url; embedded mode has no queues outside its process.");
+            return CommandLine.BadUsage;
+        }
+
+        try
+        {
+            var factory = new ConnectionFactory { Uri = new Uri(address) };
+            await using var connection = await factory.CreateConnectionAsync(cancellationToken);
+            return await work(connection, cancellationToken);
+        }
+        catch (Exception e) when (e is UriFormatException or BrokerUnreachableException)
+        {
+            await Console.Error.WriteLineAsync($"The broker does not answer: {e.Message}");
+            return 1;
+        }
+        catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == 404)
+        {
+            await Console.Error.WriteLineAsync("There is no such queue; nothing ever failed there. './palimpsest queues' lists what there is.");
+            return 1;
+        }
+    }
+
+    private static async Task<int> ListAsync(IConnection connection, CancellationToken cancellationToken)
+    {
         uint stuck = 0;
         Console.WriteLine($"{"queue",-32} {"ready",8} {"consumers",10}");
         foreach (string queue in Queues.All.SelectMany(q => (string[])[q, q + "_error", q + "_skipped"]).Append(Queues.DeadLetter))
@@ -48,7 +69,7 @@ internal static class QueuesCommand
                 Console.WriteLine($"{queue,-32} {state.MessageCount,8} {state.ConsumerCount,10}");
                 stuck += Queues.All.Contains(queue) ? 0 : state.MessageCount;
             }
-            catch (RabbitMQ.Client.Exceptions.OperationInterruptedException)
+            catch (OperationInterruptedException)
             {
                 if (Queues.All.Contains(queue))
                 {
@@ -58,5 +79,39 @@ internal static class QueuesCommand
         }
 
         return stuck > 0 ? ScanCommand.SomeFailed : 0;
+    }
+
+    private static async Task<int> ExplainAsync(IConnection connection, string queue, int max, CancellationToken cancellationToken)
+    {
+        await using var failed = await FailedQueue.OpenAsync(connection, queue, cancellationToken);
+        int count = 0;
+        await failed.ForEachAsync(max, message =>
+        {
+            count++;
+            Console.WriteLine(message.Describe());
+            return queue; // back to where it lay
+        }, cancellationToken);
+        Console.WriteLine(count == 0 ? $"{queue} is empty." : $"{count} shown; './palimpsest queues replay {queue}' puts them back to work.");
+        return 0;
+    }
+
+    private static async Task<int> ReplayAsync(IConnection connection, string queue, int max, string? id, CancellationToken cancellationToken)
+    {
+        await using var failed = await FailedQueue.OpenAsync(connection, queue, cancellationToken);
+        var (replayed, left) = (0, 0);
+        await failed.ForEachAsync(max, message =>
+        {
+            if ((id is not null && message.Id != id) || message.Home is not { } home)
+            {
+                left++;
+                return queue;
+            }
+
+            replayed++;
+            Console.WriteLine($"{message.Id} {message.Type} {message.AnalysisId} -> {home}");
+            return home;
+        }, cancellationToken);
+        Console.WriteLine($"{replayed} replayed, {left} left.");
+        return id is not null && replayed == 0 ? 1 : 0;
     }
 }

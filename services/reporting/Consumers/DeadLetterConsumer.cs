@@ -32,6 +32,7 @@ internal sealed partial class DeadLetterConsumer(AnalysisUpdater updater, ILogge
     private Task CrashedAsync(ConsumeContext context, string analysisId, string step, string? detector)
     {
         LogDead(detector ?? step, analysisId);
+        ReportingMetrics.DeadLetter(step);
         return updater.ApplyAsync(
             analysisId, new StepFailed(step, detector, Passing: false, $"The {detector ?? step} service died on this picture repeatedly."), context.CancellationToken);
     }

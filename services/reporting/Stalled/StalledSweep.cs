@@ -19,6 +19,8 @@ internal sealed partial class StalledSweep(
         ORDER BY stage_since LIMIT @limit
         """;
 
+    private const string InStages = "SELECT stage, count(*), min(stage_since) FROM analyses WHERE stage_due IS NOT NULL GROUP BY stage";
+
     private const string Unfinished = """
         SELECT id FROM analyses WHERE stage_due IS NOT NULL AND stage_since < @before AND id > @after AND id NOT IN (SELECT analysis_id FROM outbox) ORDER BY id LIMIT 200
         """;
@@ -47,6 +49,19 @@ internal sealed partial class StalledSweep(
         }
 
         await batches.SweepAsync(cancellationToken);
+        await MeasureAsync(now, cancellationToken);
+    }
+
+    /// <summary>What waits in each stage, for operators. The record knows it whatever the broker says.</summary>
+    private async Task MeasureAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var stages = (await database.QueryAsync<(string Stage, long Count, long Since)>(InStages, null, cancellationToken)).ToDictionary(s => s.Stage, StringComparer.Ordinal);
+        foreach (string stage in new[] { Stages.Preprocessing, Stages.Routing, Stages.Localizing })
+        {
+            // A stage that has emptied says nought, not what it said last.
+            bool any = stages.TryGetValue(stage, out var waiting);
+            ReportingMetrics.InStage(stage, any ? waiting.Count : 0, any ? now - DateTimeOffset.FromUnixTimeMilliseconds(waiting.Since) : TimeSpan.Zero);
+        }
     }
 
     /// <summary>Embedded, at start: whatever was in the in-memory transport is gone, so every pending step is sent again.</summary>

@@ -107,6 +107,7 @@ public sealed class PlatformBuilder
 
         Services.AddSingleton<BusState>();
         Services.AddBusObserver<BusState>(s => s.GetRequiredService<BusState>());
+        Services.AddReceiveObserver<BusMetrics>();
         Services.AddHealthChecks()
             .AddCheck<BusReadyCheck>("broker", tags: ["ready"])
             .AddCheck<DatabaseReadyCheck>("database", tags: ["ready"]);

@@ -15,7 +15,7 @@ public sealed partial class MonitoringTests : IAsyncLifetime
     private static readonly string[] Prometheus = ["up"];
 
     // Words of the query language and of Grafana, not metrics.
-    private static readonly string[] Language = ["sum", "rate", "increase", "histogram_quantile", "max", "by", "and", "le", "service"];
+    private static readonly string[] Language = ["sum", "rate", "increase", "histogram_quantile", "max", "by", "and", "or", "le", "service"];
 
     private readonly string folder = Directory.CreateTempSubdirectory("palimpsest-").FullName;
     private WebApplication app = null!;
