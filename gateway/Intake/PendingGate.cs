@@ -14,7 +14,7 @@ internal sealed class PendingGate(PlatformDatabase database, PlatformSettings se
     private ConcurrentDictionary<string, long> byTenant = new(StringComparer.Ordinal);
     private long pending;
     private long freeBytes = long.MaxValue;
-    private DateTimeOffset lookedAt = DateTimeOffset.MinValue;
+    private long? lookedAt; // a timestamp: the clock may be set back
 
     /// <exception cref="ApiException">503 overloaded, or 503 unavailable when the volume is full.</exception>
     public async Task EnsureRoomAsync(int items, CancellationToken cancellationToken)
@@ -46,7 +46,7 @@ internal sealed class PendingGate(PlatformDatabase database, PlatformSettings se
 
     private async Task LookAsync(CancellationToken cancellationToken)
     {
-        if (time.GetUtcNow() - lookedAt < Fresh || !await looking.WaitAsync(TimeSpan.Zero, cancellationToken))
+        if ((lookedAt is { } last && time.GetElapsedTime(last) < Fresh) || !await looking.WaitAsync(TimeSpan.Zero, cancellationToken))
         {
             // Somebody else is looking: the old numbers serve.
             return;
@@ -59,7 +59,7 @@ internal sealed class PendingGate(PlatformDatabase database, PlatformSettings se
             byTenant = new(counts.Select(c => KeyValuePair.Create(c.Tenant, c.Count)), StringComparer.Ordinal);
             Volatile.Write(ref pending, counts.Sum(c => c.Count));
             Volatile.Write(ref freeBytes, new DriveInfo(settings.DataDirectory).AvailableFreeSpace);
-            lookedAt = time.GetUtcNow();
+            lookedAt = time.GetTimestamp();
         }
         finally
         {

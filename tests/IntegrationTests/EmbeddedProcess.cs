@@ -14,9 +14,11 @@ internal sealed class EmbeddedProcess : IAsyncDisposable
 
     private readonly bool ownKey;
 
-    private EmbeddedProcess(string? models, bool ownKey, bool asShipped)
+    private readonly int volumeMegabytes;
+
+    private EmbeddedProcess(string? models, bool ownKey, bool asShipped, int volumeMegabytes)
     {
-        (this.models, this.ownKey, this.asShipped) = (models, ownKey, asShipped);
+        (this.models, this.ownKey, this.asShipped, this.volumeMegabytes) = (models, ownKey, asShipped, volumeMegabytes);
         folder = Directory.CreateTempSubdirectory("palimpsest-embedded-").FullName;
         Port = ChildProcess.FreePort();
         http.BaseAddress = new Uri($"http://127.0.0.1:{Port}");
@@ -35,13 +37,17 @@ internal sealed class EmbeddedProcess : IAsyncDisposable
     /// <summary>Database and blobs.</summary>
     public string Data => Path.Combine(folder, "data");
 
+    /// <summary>The same folder as the process sees it, through its mount namespace.</summary>
+    public string MountedData => $"/proc/{process!.Id}/root{Data}";
+
     /// <summary>Starts and waits for its banner.</summary>
     /// <param name="models">Folder of models; null: the shipped ones.</param>
     /// <param name="ownKey">It makes its first key itself and prints it, as for somebody who just cloned; else it is <see cref="TestPlatform.Key"/>.</param>
     /// <param name="asShipped">Default deadlines; otherwise short ones, so that what waits for a sweep does not hold the tests up.</param>
-    public static async Task<EmbeddedProcess> StartAsync(string? models = null, bool ownKey = false, bool asShipped = false)
+    /// <param name="volumeMegabytes">Its data lie on a file system of this size, which only it sees; 0: beside everything else.</param>
+    public static async Task<EmbeddedProcess> StartAsync(string? models = null, bool ownKey = false, bool asShipped = false, int volumeMegabytes = 0)
     {
-        var platform = new EmbeddedProcess(models, ownKey, asShipped);
+        var platform = new EmbeddedProcess(models, ownKey, asShipped, volumeMegabytes);
         await platform.StartAgainAsync();
         return platform;
     }
@@ -50,9 +56,12 @@ internal sealed class EmbeddedProcess : IAsyncDisposable
     {
         string log = Path.Combine(folder, $"{Guid.NewGuid():n}.log"), here = AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar);
         string program = Path.GetFullPath(Path.Combine(here, "..", "..", "Palimpsest.Local", Path.GetFileName(here), "palimpsest-local.dll"));
+        // The volume is mounted in a mount namespace of the process' own, and goes with it.
+        string[] inVolume = volumeMegabytes == 0
+            ? [] : ["unshare", "--mount", "--map-root-user", "sh", "-c", $"mount -t tmpfs -o size={volumeMegabytes}m tmpfs \"$0\" && exec \"$@\"", Directory.CreateDirectory(Data).FullName];
         process = ChildProcess.Start(
             "palimpsest up",
-            ["dotnet", program, "up", "--port", $"{Port}", "--data", Data, "--allow-network", "127.0.0.0/8", .. models is null ? (string[])[] : ["--models", models]],
+            [.. inVolume, "dotnet", program, "up", "--port", $"{Port}", "--data", Data, "--allow-network", "127.0.0.0/8", .. models is null ? (string[])[] : ["--models", models]],
             Settings(), log);
         await ServerPrograms.WaitAsync(process, log, () => Task.FromResult(Text(log).Contains("Stop with", StringComparison.Ordinal)), CancellationToken.None);
         Banner = Text(log);
@@ -77,6 +86,11 @@ internal sealed class EmbeddedProcess : IAsyncDisposable
         if (!asShipped)
         {
             (settings["Reporting__SweepSeconds"], settings["Reporting__StepSeconds"], settings["Intake__FirstDeadlineSeconds"]) = ("1", "4", "4");
+        }
+
+        if (volumeMegabytes > 0)
+        {
+            settings["Intake__MinFreeBytes"] = "0"; // so that the kernel refuses, not we before it
         }
 
         return settings;

@@ -39,7 +39,7 @@ public sealed class TestPlatform : IAsyncLifetime
             new Dictionary<string, string?>(StringComparer.Ordinal)
             {
                 ["PALIMPSEST_API_KEY"] = Key, ["OTEL_EXPORTER_OTLP_ENDPOINT"] = Receiver.Address.ToString(), ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf", ["OTEL_BSP_SCHEDULE_DELAY"] = "200",
-                ["Reporting:SweepSeconds"] = "2", ["Reporting:StepSeconds"] = "8", ["Intake:FirstDeadlineSeconds"] = "8",
+                ["Decoder:TestHooks"] = "true", ["Reporting:SweepSeconds"] = "2", ["Reporting:StepSeconds"] = "8", ["Intake:FirstDeadlineSeconds"] = "8",
             },
             _ => { }, CancellationToken.None);
         http.BaseAddress = Host["gateway"].Address;

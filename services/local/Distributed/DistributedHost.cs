@@ -13,6 +13,7 @@ internal sealed class DistributedHost : IAsyncDisposable
 {
     private readonly LocalServers servers;
     private readonly List<ServiceProcess> services;
+    private Func<string, int, string, ServiceProcess>? make;
 
     private DistributedHost(LocalServers servers, List<ServiceProcess> services) => (this.servers, this.services) = (servers, services);
 
@@ -21,7 +22,20 @@ internal sealed class DistributedHost : IAsyncDisposable
     /// <summary>In the order they are stopped: the edge first, reporting last.</summary>
     public IReadOnlyList<ServiceProcess> Services => services;
 
-    public ServiceProcess this[string name] => services.First(s => s.Name == name);
+    /// <summary>Starts another instance of a service and waits until it is ready; it is stopped with the host, or by its caller before.</summary>
+    /// <param name="name">E.g. <c>routing</c>.</param>
+    /// <param name="reporting">For a gateway: the instance of reporting that it asks; null: the first.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    public async Task<ServiceProcess> AddAsync(string name, Uri? reporting, CancellationToken cancellationToken)
+    {
+        var another = make!(name, ChildProcess.FreePort(), (reporting ?? this["reporting"].Address).ToString());
+        services.Insert(0, another);
+        another.Start();
+        await ReadyAsync(another, _ => { }, cancellationToken);
+        return another;
+    }
+
+    public ServiceProcess this[string name] => services.Last(s => s.Name == name);
 
     /// <summary>Serves until SIGINT or SIGTERM.</summary>
     public static async Task<int> RunAsync(UpSettings settings, CancellationToken cancellationToken)
@@ -100,25 +114,22 @@ internal sealed class DistributedHost : IAsyncDisposable
         }
 
         string logs = Path.Combine(settings.Data, "logs");
-        ServiceProcess Make(string name, string assembly, int port, string? reporting = null)
+        ServiceProcess Make(string name, int port, string reporting)
         {
+            string assembly = $"Palimpsest.{char.ToUpperInvariant(name[0])}{name[1..]}";
             var environment = shared.ToDictionary(pair => pair.Key.Replace(":", "__", StringComparison.Ordinal), pair => pair.Value, StringComparer.Ordinal);
             environment["Urls"] = null;
             environment["ASPNETCORE_URLS"] = $"http://localhost:{port}";
-            environment["REPORTING_URL"] = reporting;
+            environment["REPORTING_URL"] = name == "gateway" ? reporting : null;
             return new ServiceProcess(name, ServiceFiles.Find(assembly), environment, new Uri($"http://localhost:{port}"), logs, TimeProvider.System);
         }
 
-        var report = Make("reporting", "Palimpsest.Reporting", ChildProcess.FreePort());
-        services.AddRange(
-        [
-            Make("gateway", "Palimpsest.Gateway", settings.Port, report.Address.ToString()),
-            Make("preprocessing", "Palimpsest.Preprocessing", ChildProcess.FreePort()),
-            Make("routing", "Palimpsest.Routing", ChildProcess.FreePort()),
-            Make("shallowfake", "Palimpsest.Shallowfake", ChildProcess.FreePort()),
-            Make("deepfake", "Palimpsest.Deepfake", ChildProcess.FreePort()),
-            report,
-        ]);
+        make = Make;
+        int report = ChildProcess.FreePort();
+        foreach (string name in (string[])["gateway", "preprocessing", "routing", "shallowfake", "deepfake", "reporting"])
+        {
+            services.Add(Make(name, name switch { "gateway" => settings.Port, "reporting" => report, _ => ChildProcess.FreePort() }, $"http://localhost:{report}/"));
+        }
 
         // What is published before a queue exists is lost: every consumer is up before the gateway accepts anything.
         foreach (var service in services.Where(s => s.Name != "gateway"))

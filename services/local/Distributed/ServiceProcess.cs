@@ -78,7 +78,7 @@ internal sealed class ServiceProcess(string name, string assembly, IReadOnlyDict
         stopping.Dispose();
     }
 
-    private string LogPath => Path.Combine(logFolder, name + ".log");
+    private string LogPath => Path.Combine(logFolder, $"{name}-{address.Port}.log");
 
     private ChildProcess Spawn() => ChildProcess.Start(name, [Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet", assembly], environment, LogPath);
 

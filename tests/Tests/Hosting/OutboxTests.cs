@@ -51,6 +51,16 @@ public sealed class OutboxTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_clock_that_is_set_back_hides_no_row_for_longer_than_an_hour()
+    {
+        await store.InsertAsync([Record("an_1")], [Command("an_1")], null, default);
+        (await outbox.ClaimAsync(10, default)).Count.ShouldBe(1); // by a dispatcher that dies now
+        time.AdjustTime(time.GetUtcNow() - TimeSpan.FromDays(1));
+        (await outbox.ClaimAsync(10, default)).Count.ShouldBe(1);
+        (await outbox.ClaimAsync(10, default)).ShouldBeEmpty("it is claimed by today's clock");
+    }
+
+    [Fact]
     public async Task Rows_come_back_in_the_order_they_were_written_and_open_as_the_contract()
     {
         for (int i = 0; i < 5; i++)

@@ -38,16 +38,19 @@ internal sealed class BusMetrics(TimeProvider time) : IReceiveObserver
         return Task.CompletedTask;
     }
 
-    public Task ReceiveFault(ReceiveContext context, Exception exception)
+    /// <summary>A message that no consumer saw, e.g. because it could not be read.</summary>
+    public Task ReceiveFault(ReceiveContext context, Exception exception) => FailedAsync(context);
+
+    public Task ConsumeFault<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType, Exception exception)
+        where T : class => FailedAsync(context.ReceiveContext);
+
+    public Task PostReceive(ReceiveContext context) => Task.CompletedTask;
+
+    private static Task FailedAsync(ReceiveContext context)
     {
         Failed.Add(1, Queue(context));
         return Task.CompletedTask;
     }
-
-    public Task ConsumeFault<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType, Exception exception)
-        where T : class => Task.CompletedTask;
-
-    public Task PostReceive(ReceiveContext context) => Task.CompletedTask;
 
     private static KeyValuePair<string, object?> Queue(ReceiveContext context) => new("queue", context.InputAddress.AbsolutePath.Split('/')[^1]);
 }

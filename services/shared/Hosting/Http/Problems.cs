@@ -13,6 +13,10 @@ namespace Palimpsest.Hosting;
 /// <summary>RFC 9457 problem details for every error, whoever raised it: <c>type,title,status,detail,instance,code,traceId[,errors]</c>.</summary>
 public static partial class Problems
 {
+    // ENOSPC and EDQUOT, as IOException.HResult carries them on Linux: a folder or a temporary file could not be made.
+    private const int NoSpace = 28;
+    private const int QuotaExceeded = 122;
+
     // PostgreSQL keeps no U+0000 in text; SQLite does.
     private const string UntranslatableCharacter = "22021";
 
@@ -93,7 +97,7 @@ public static partial class Problems
                 return new ApiException(bad.StatusCode, ErrorCodes.MalformedRequest, "The request could not be read: " + bad.Message);
             case JsonException or InvalidDataException:
                 return ApiException.Malformed("The request body could not be understood: " + e.Message);
-            case BlobStoreFullException:
+            case BlobStoreFullException or IOException { HResult: NoSpace or QuotaExceeded }:
                 return ApiException.Unavailable(ErrorCodes.Unavailable, "The storage volume is full; nothing was accepted. Try again later.", 30);
             case DbException { SqlState: UntranslatableCharacter }:
                 return ApiException.Malformed("The request holds a character that cannot be kept: U+0000.");

@@ -9,6 +9,9 @@ public sealed class OutboxStore(PlatformDatabase database, TimeProvider time) : 
     /// <summary>How long a dispatcher may take before another one sends the row as well.</summary>
     private static readonly TimeSpan Claim = TimeSpan.FromSeconds(30);
 
+    /// <summary>No claim and no delay reaches this far: what does was written before the clock was set back, and waits no longer.</summary>
+    private static readonly TimeSpan Absurd = TimeSpan.FromHours(1);
+
     private readonly SemaphoreSlim wake = new(0, 1);
 
     /// <summary>Adds rows within the caller's transaction. Call <see cref="Wake"/> after the commit.</summary>
@@ -50,15 +53,15 @@ public sealed class OutboxStore(PlatformDatabase database, TimeProvider time) : 
     /// <summary>Takes the oldest unclaimed rows for a while.</summary>
     internal async Task<IReadOnlyList<OutboxMessage>> ClaimAsync(int limit, CancellationToken cancellationToken)
     {
-        long now = time.GetUtcNow().ToUnixTimeMilliseconds(), until = now + (long)Claim.TotalMilliseconds;
+        long now = time.GetUtcNow().ToUnixTimeMilliseconds(), until = now + (long)Claim.TotalMilliseconds, absurd = now + (long)Absurd.TotalMilliseconds;
         string skip = database.IsPostgres ? "FOR UPDATE SKIP LOCKED" : "";
         string sql = $"""
             UPDATE outbox SET claimed_until = @until
-            WHERE id IN (SELECT id FROM outbox WHERE claimed_until < @now ORDER BY id LIMIT @limit {skip})
+            WHERE id IN (SELECT id FROM outbox WHERE claimed_until < @now OR claimed_until > @absurd ORDER BY id LIMIT @limit {skip})
             RETURNING id AS "Id", analysis_id AS "AnalysisId", destination AS "Destination", type AS "Type", body AS "Body", traceparent AS "Traceparent"
             """;
         var rows = await database.InTransactionAsync(
-            async t => (await t.Connection!.QueryAsync<OutboxMessage>(new CommandDefinition(sql, new { now, until, limit }, t, cancellationToken: cancellationToken))).AsList(), cancellationToken);
+            async t => (await t.Connection!.QueryAsync<OutboxMessage>(new CommandDefinition(sql, new { now, until, absurd, limit }, t, cancellationToken: cancellationToken))).AsList(), cancellationToken);
         rows.Sort((a, b) => string.CompareOrdinal(a.Id, b.Id));
         return rows;
     }
