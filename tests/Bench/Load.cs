@@ -6,6 +6,9 @@ namespace Palimpsest.Bench;
 /// <summary>What clients do.</summary>
 internal sealed class Load(PalimpsestClient client, TimeProvider time)
 {
+    /// <summary>Of <see cref="SteadyAsync"/>.</summary>
+    public const int InFlight = 8;
+
     private const int Concurrency = 16;
     private static readonly SubmitOptions Waiting = new() { WaitSeconds = 60 };
     private static readonly SubmitOptions Sending = new();
@@ -27,7 +30,7 @@ internal sealed class Load(PalimpsestClient client, TimeProvider time)
         return (Percentiles.Of(latency), Percentiles.Of(overhead));
     }
 
-    /// <summary>As much as it takes: images a second from the first POST to the last result.</summary>
+    /// <summary>Everything at once: images a second from the first POST to the last result.</summary>
     public async Task<double> SaturateAsync(Pictures pictures, int count, CancellationToken cancellationToken)
     {
         byte[][] bytes = [.. Enumerable.Range(0, count).Select(_ => pictures.Next())];
@@ -42,6 +45,20 @@ internal sealed class Load(PalimpsestClient client, TimeProvider time)
         }
 
         return count / time.GetElapsedTime(start).TotalSeconds;
+    }
+
+    /// <summary>
+    /// The same number of pictures in flight all the time, so that every stage has work: images a second by the reports' own times. What ended while the line was filling or
+    /// running empty is left out.
+    /// </summary>
+    public async Task<double> SteadyAsync(Pictures pictures, int count, CancellationToken cancellationToken)
+    {
+        byte[][] bytes = [.. Enumerable.Range(0, count + (2 * InFlight)).Select(_ => pictures.Next())];
+        var ends = new DateTimeOffset[bytes.Length];
+        await Parallel.ForAsync(0, bytes.Length, new ParallelOptions { MaxDegreeOfParallelism = InFlight, CancellationToken = cancellationToken }, async (i, token) =>
+            ends[i] = (await FinishedAsync(bytes[i], token)).CompletedAt!.Value);
+        Array.Sort(ends);
+        return count / (ends[InFlight + count - 1] - ends[InFlight - 1]).TotalSeconds;
     }
 
     /// <summary>A few clients that each want a picture's score and its full-size mask before they send the next.</summary>
@@ -96,6 +113,12 @@ internal sealed class Load(PalimpsestClient client, TimeProvider time)
     {
         byte[] picture = pictures.Next();
         await FinishedAsync(picture, cancellationToken);
+        // A result enters the cache just after it is saved.
+        for (int i = 0; i < 20 && !(await client.SubmitAsync(new MemoryStream(picture), "p.jpg", Sending, cancellationToken)).Cached; i++)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(50), time, cancellationToken);
+        }
+
         var times = new List<double>();
         for (int i = 0; i < count; i++)
         {

@@ -87,7 +87,7 @@ internal static class Peers
             string folder = Path.Combine(Root, "node");
             return Directory.Exists(Path.Combine(folder, "node_modules"))
                 ? StartAsync("node peer", ["node", Path.Combine(folder, "server.js")], folder, data, models, new() { ["REDIS_URL"] = redis.ToString() }, cancellationToken)
-                : throw new LocalServerException($"The Node peer needs its packages: (cd {folder} && npm ci)");
+                : throw new LocalServerException($"The Node peer needs its packages: (cd {folder} && npm install)");
         }
 
         public static Task<Peer> FlaskAsync(string data, string models, CancellationToken cancellationToken)

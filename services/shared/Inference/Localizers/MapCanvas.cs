@@ -31,19 +31,31 @@ internal sealed class MapCanvas
     public void Blend(Plane plane, Region region, int overlap)
     {
         float[] rampX = Ramp(region.X, region.Width, width, overlap), rampY = Ramp(region.Y, region.Height, height, overlap);
-        Draw(plane, region, (at, value, x, y) =>
+        Draw(plane, region, (line, x0, y) =>
         {
-            float weight = rampX[x] * rampY[y];
-            values[at] += value * weight;
-            weights[at] += weight;
+            var sums = values.AsSpan((y * width) + x0, line.Length);
+            var shares = weights.AsSpan((y * width) + x0, line.Length);
+            var ramp = rampX.AsSpan(x0, line.Length);
+            float vertical = rampY[y];
+            for (int i = 0; i < line.Length; i++)
+            {
+                float weight = ramp[i] * vertical;
+                sums[i] += line[i] * weight;
+                shares[i] += weight;
+            }
         });
     }
 
     /// <summary>Keeps the higher of what is there and a plane that covers <paramref name="region"/>.</summary>
-    public void Highest(Plane plane, Region region) => Draw(plane, region, (at, value, _, _) =>
+    public void Highest(Plane plane, Region region) => Draw(plane, region, (line, x0, y) =>
     {
-        values[at] = Math.Max(values[at], value);
-        weights[at] = 1;
+        var highest = values.AsSpan((y * width) + x0, line.Length);
+        for (int i = 0; i < line.Length; i++)
+        {
+            highest[i] = Math.Max(highest[i], line[i]);
+        }
+
+        weights.AsSpan((y * width) + x0, line.Length).Fill(1);
     });
 
     /// <summary>The map; cells nothing was drawn on are 0. Ends the canvas: its memory goes back to the pool.</summary>
@@ -51,17 +63,20 @@ internal sealed class MapCanvas
     public ProbabilityMap ToMap(bool relative = false)
     {
         float top = 1;
-        for (int i = 0; i < width * height; i++)
+        var sums = values.AsSpan(0, width * height);
+        var shares = weights.AsSpan(0, width * height);
+        for (int i = 0; i < sums.Length; i++)
         {
-            values[i] = weights[i] > 0 ? values[i] / weights[i] : 0;
-            top = Math.Max(top, values[i]);
+            float mean = shares[i] > 0 ? sums[i] / shares[i] : 0;
+            sums[i] = mean;
+            top = mean > top ? mean : top;
         }
 
         var bytes = new byte[width * height];
         float factor = 255 / (relative ? top : 1);
         for (int i = 0; i < bytes.Length; i++)
         {
-            bytes[i] = (byte)Math.Clamp((values[i] * factor) + 0.5f, 0, 255);
+            bytes[i] = (byte)Math.Clamp((sums[i] * factor) + 0.5f, 0, 255);
         }
 
         ArrayPool<float>.Shared.Return(values);
@@ -69,7 +84,7 @@ internal sealed class MapCanvas
         return new ProbabilityMap(width, height, bytes);
     }
 
-    private void Draw(Plane plane, Region region, Action<int, float, int, int> put)
+    private void Draw(Plane plane, Region region, Action<ReadOnlySpan<float>, int, int> put)
     {
         // Cells whose centre lies in the region.
         int x0 = Math.Max(0, CeilDivide(region.X - (Cell / 2))), x1 = Math.Min(width, CeilDivide(region.X + region.Width - (Cell / 2)));
@@ -82,7 +97,7 @@ internal sealed class MapCanvas
         double sx = (double)plane.Width / region.Width, sy = (double)plane.Height / region.Height;
         var columns = ResampleAxis.Sample(((x0 * Cell) - region.X) * sx, Cell * sx, plane.Width, x1 - x0);
         var rows = ResampleAxis.Sample(((y0 * Cell) - region.Y) * sy, Cell * sy, plane.Height, y1 - y0);
-        var mixed = new float[plane.Width];
+        float[] mixed = new float[plane.Width], drawn = new float[x1 - x0];
         for (int y = y0; y < y1; y++)
         {
             Array.Clear(mixed);
@@ -96,16 +111,20 @@ internal sealed class MapCanvas
                 }
             }
 
-            for (int x = x0; x < x1; x++)
+            ReadOnlySpan<int> index = columns.Index;
+            ReadOnlySpan<float> share = columns.Weight;
+            for (int x = 0, t = 0; x < drawn.Length; x++)
             {
                 float value = 0;
-                for (int t = (x - x0) * columns.Taps; t < (x - x0 + 1) * columns.Taps; t++)
+                for (int tap = 0; tap < columns.Taps; tap++, t++)
                 {
-                    value += mixed[columns.Index[t]] * columns.Weight[t];
+                    value += mixed[index[t]] * share[t];
                 }
 
-                put((y * width) + x, value, x, y);
+                drawn[x] = value;
             }
+
+            put(drawn, x0, y);
         }
     }
 

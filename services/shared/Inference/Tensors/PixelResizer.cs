@@ -29,17 +29,7 @@ internal static class PixelResizer
             for (int y = 0; y < targetHeight; y++)
             {
                 // Rows are mixed first, in vectors over the source's columns: shrinking then leaves few values for the scalar pass.
-                var mixed = line.AsSpan(0, span);
-                mixed.Clear();
-                for (int t = 0; t < rows.Taps; t++)
-                {
-                    float weight = rows.Weight[(y * rows.Taps) + t];
-                    if (weight != 0)
-                    {
-                        Mix(rgb.Slice(((rows.Index[(y * rows.Taps) + t] * width) + first) * 3, span), weight, mixed);
-                    }
-                }
-
+                Mix(rgb, first * 3, width * 3, rows.Index.AsSpan(y * rows.Taps, rows.Taps), rows.Weight.AsSpan(y * rows.Taps, rows.Taps), line.AsSpan(0, span));
                 Columns(line.AsSpan(0, span + 1), first, columns, target.Slice(y * targetWidth * 3, targetWidth * 3));
             }
         }
@@ -49,35 +39,54 @@ internal static class PixelResizer
         }
     }
 
-    private static void Mix(ReadOnlySpan<byte> row, float weight, Span<float> mixed)
+    /// <summary>The weighted sum of a few rows, each from <paramref name="offset"/> on. Every value is summed row by row, in order, whatever the width of the vectors.</summary>
+    private static void Mix(ReadOnlySpan<byte> rgb, int offset, int stride, ReadOnlySpan<int> rows, ReadOnlySpan<float> weights, Span<float> mixed)
     {
         int i = 0;
-        if (Vector256.IsHardwareAccelerated && mixed.Length >= row.Length)
+        if (Vector256.IsHardwareAccelerated)
         {
-            var w = Vector256.Create(weight);
-            ref byte from = ref MemoryMarshal.GetReference(row);
-            ref float to = ref MemoryMarshal.GetReference(mixed);
-            for (; i <= row.Length - 32; i += 32)
+            // The slice checks every access below: the last row's last column must lie in the picture.
+            int last = 0;
+            foreach (int row in rows)
             {
-                var (low, high) = Vector256.Widen(Vector256.LoadUnsafe(ref from, (nuint)i));
-                var (a, b) = Vector256.Widen(low);
-                var (c, d) = Vector256.Widen(high);
-                Add(a, w, ref Unsafe.Add(ref to, i));
-                Add(b, w, ref Unsafe.Add(ref to, i + 8));
-                Add(c, w, ref Unsafe.Add(ref to, i + 16));
-                Add(d, w, ref Unsafe.Add(ref to, i + 24));
+                last = Math.Max(last, row);
+            }
+
+            ref byte from = ref MemoryMarshal.GetReference(rgb.Slice(offset, (last * stride) + mixed.Length));
+            ref float to = ref MemoryMarshal.GetReference(mixed);
+            for (; i <= mixed.Length - 32; i += 32)
+            {
+                var (a, b, c, d) = (Vector256<float>.Zero, Vector256<float>.Zero, Vector256<float>.Zero, Vector256<float>.Zero);
+                for (int t = 0; t < rows.Length; t++)
+                {
+                    var weight = Vector256.Create(weights[t]);
+                    var (low, high) = Vector256.Widen(Vector256.LoadUnsafe(ref Unsafe.Add(ref from, (rows[t] * stride) + i)));
+                    var (l0, l1) = Vector256.Widen(low);
+                    var (h0, h1) = Vector256.Widen(high);
+                    a += Vector256.ConvertToSingle(l0.AsInt32()) * weight;
+                    b += Vector256.ConvertToSingle(l1.AsInt32()) * weight;
+                    c += Vector256.ConvertToSingle(h0.AsInt32()) * weight;
+                    d += Vector256.ConvertToSingle(h1.AsInt32()) * weight;
+                }
+
+                a.StoreUnsafe(ref to, (nuint)i);
+                b.StoreUnsafe(ref to, (nuint)i + 8);
+                c.StoreUnsafe(ref to, (nuint)i + 16);
+                d.StoreUnsafe(ref to, (nuint)i + 24);
             }
         }
 
-        for (; i < row.Length; i++)
+        for (; i < mixed.Length; i++)
         {
-            mixed[i] += row[i] * weight;
+            float sum = 0;
+            for (int t = 0; t < rows.Length; t++)
+            {
+                sum += rgb[(rows[t] * stride) + offset + i] * weights[t];
+            }
+
+            mixed[i] = sum;
         }
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Add(Vector256<uint> values, Vector256<float> weight, ref float to) =>
-        (Vector256.LoadUnsafe(ref to) + (Vector256.ConvertToSingle(values.AsInt32()) * weight)).StoreUnsafe(ref to);
 
     private static void Columns(ReadOnlySpan<float> mixed, int first, ResampleAxis columns, Span<byte> target)
     {
