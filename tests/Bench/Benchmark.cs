@@ -27,6 +27,8 @@ internal static class Benchmark
             foreach (string part in parts)
             {
                 Bench.Say(part);
+                // An interrupted run keeps what it has.
+                await WriteAsync(result, output, CancellationToken.None);
                 try
                 {
                     await Parts.All[part](bench, cancellationToken);
@@ -43,18 +45,23 @@ internal static class Benchmark
                 result["not_measured"] = failed;
             }
 
-            string json = result.ToJsonString(new JsonSerializerOptions(PlatformJson.Options) { WriteIndented = true });
-            Console.WriteLine(json);
-            if (output is not null)
-            {
-                await File.WriteAllTextAsync(output, json, cancellationToken);
-            }
-
+            Console.WriteLine(await WriteAsync(result, output, cancellationToken));
             return failed.Count == 0 ? 0 : 1;
         }
         finally
         {
             Directory.Delete(folder, recursive: true);
         }
+    }
+
+    private static async Task<string> WriteAsync(JsonObject result, string? output, CancellationToken cancellationToken)
+    {
+        string json = result.ToJsonString(new JsonSerializerOptions(PlatformJson.Options) { WriteIndented = true });
+        if (output is not null)
+        {
+            await File.WriteAllTextAsync(output, json, cancellationToken);
+        }
+
+        return json;
     }
 }
