@@ -117,7 +117,7 @@ public static class EvidenceNames
     public const string Hash = "hash";
 
     /// <summary>In the order they are shown.</summary>
-    public static IReadOnlyList<string> All { get; } = [DoubleQuantisation, Ghosts, ErrorLevel, NoiseVariance, Noise, Quantisation, Metadata, C2pa, Hash];
+    public static IReadOnlyList<string> All { get; } = [CopyMove, DoubleQuantisation, Ghosts, Grid, ErrorLevel, NoiseVariance, Noise, Quantisation, Metadata, C2pa, Hash];
 }
 
 /// <summary>What became of a piece of evidence.</summary>

@@ -74,6 +74,8 @@ internal static class EvidenceWork
             EvidenceNames.NoiseVariance => NoiseVariance.Examine(picture),
             EvidenceNames.Ghosts => JpegGhosts.Examine(picture),
             EvidenceNames.DoubleQuantisation => DoubleQuantisation.Examine(picture),
+            EvidenceNames.Grid => BlockingGrid.Examine(picture),
+            EvidenceNames.CopyMove => CopyMove.Examine(picture),
             EvidenceNames.Hash => Fingerprint(picture),
             _ => throw new InvalidDataException($"'{request.Kind}' is no kind of evidence."),
         };

@@ -10,9 +10,15 @@ namespace Palimpsest.Decoder.Evidence;
 /// </summary>
 internal static unsafe class JpegGhosts
 {
-    private const int LowestQuality = 35;
-    private const int QualityStep = 5;
-    private const int Qualities = 13; // 35, 40, … 95
+    private const int LowestQuality = 40;
+    private const int QualityStep = 2;
+    private const int Qualities = 29; // 40, 42, … 96
+
+    /// <summary>Steps to the neighbours that a minimum is held against: six of quality.</summary>
+    private const int Reach = 3;
+
+    /// <summary>The last save has a minimum of its own everywhere, which is not looked for.</summary>
+    private const int BelowLast = 5;
 
     /// <summary>Relative depth at the map's brightest.</summary>
     private const float FullScale = 0.4f;
@@ -20,49 +26,89 @@ internal static unsafe class JpegGhosts
     /// <summary>Squares on each side that are averaged.</summary>
     private const int Radius = 2;
 
-    private const float Limit = 0.12f;
-    private const int Fewest = 30;
+    private const float Limit = 0.3f;
+
+    /// <summary>Median depth from which on the picture as a whole counts as saved at that quality.</summary>
+    private const float WholeDip = 0.4f;
+
+    /// <summary>At qualities where the picture's median is farther from 0 than this, the last save's own steps decide and nothing can be said.</summary>
+    private const float Calm = 0.06f;
+
+    private const int Fewest = 32;
 
     public static Look Examine(EvidencePicture picture)
     {
         int wide = picture.BlocksWide, high = picture.BlocksHigh;
+        if (wide < 8 || high < 8)
+        {
+            return Look.NotApplicable("The picture has too few blocks to compare.");
+        }
+
+        int last = picture.ReadJpeg(wantCoefficients: false).Facts?.QualityEstimate ?? 101;
         var errors = Errors(picture, wide, high);
+        float[] texture = [.. errors[0].Select(e => e < 0.5f ? float.NaN : MathF.Log2(e))];
         for (int q = 0; q < Qualities; q++)
         {
             errors[q] = Grid.BoxMean(errors[q], wide, high, Radius);
         }
 
-        // The last save's own minimum is everywhere; only a place that dips deeper than the rest of the picture does is a ghost.
-        float[] ghost = new float[wide * high];
-        (int quality, var areas) = (0, new List<(int Left, int Top, int Right, int Bottom, int Count)>());
-        for (int q = 1; q < Qualities - 1; q++)
+        var dips = new Dictionary<int, float[]>();
+        (int whole, float deepest) = (0, 0);
+        for (int q = Reach; q < Qualities - Reach && LowestQuality + (q * QualityStep) <= last - BelowLast; q++)
         {
-            float[] dip = Dip(errors[q - 1], errors[q], errors[q + 1]);
-            float usual = Grid.Median([.. dip]);
-            float[] excess = [.. dip.Select(d => d - usual)];
+            float[] dip = Dip(errors[q - Reach], errors[q], errors[q + Reach]);
+            float usual = Grid.Median([.. dip.Where((_, i) => !float.IsNaN(texture[i]))]);
+            if (Math.Abs(usual) <= Calm)
+            {
+                dips[q] = dip;
+            }
+
+            (whole, deepest) = usual > deepest ? (LowestQuality + (q * QualityStep), usual) : (whole, deepest);
+        }
+
+        if (deepest > WholeDip)
+        {
+            // All of it was saved before: whatever dips deeper is only better textured. The double-quantisation map is the method for that.
+            return Describe(picture, wide, new float[wide * high], [], whole, everywhere: true);
+        }
+
+        float[] strongest = new float[wide * high];
+        (int quality, double weight, var areas) = (0, 0.0, new List<(int Left, int Top, int Right, int Bottom, int Count)>());
+        foreach (var (q, dip) in dips)
+        {
+            // Only a place that dips deeper than equally textured places of the picture do is a ghost.
+            float[] excess = Standouts.AboveMedian(dip, texture);
             var found = Standouts.Above(excess, wide, high, Limit, Fewest);
             found.RemoveAll(a => a.Count > wide * high / 2);
-            if (found.Count > 0 && (areas.Count == 0 || found[0].Count > areas[0].Count))
+            double sum = found.Sum(a => (double)a.Count) * excess.Max();
+            if (sum > weight)
             {
-                (quality, areas, ghost) = (LowestQuality + (q * QualityStep), found, excess);
+                (quality, weight, areas) = (LowestQuality + (q * QualityStep), sum, found);
+                strongest = excess;
             }
-            else if (areas.Count == 0)
+            else if (weight == 0)
             {
-                ghost = [.. ghost.Zip(excess, Math.Max)];
+                strongest = [.. strongest.Zip(excess, Math.Max)];
             }
         }
 
+        return Describe(picture, wide, strongest, areas, quality, everywhere: false);
+    }
+
+    private static Look Describe(EvidencePicture picture, int wide, float[] ghost, List<(int Left, int Top, int Right, int Bottom, int Count)> areas, int quality, bool everywhere)
+    {
         bool any = areas.Count > 0;
         return new Look
         {
             Finding = any ? EvidenceFindings.Unusual : EvidenceFindings.NothingUnusual,
             Summary = any
                 ? $"{Standouts.Areas(areas.Count)} was once saved at about JPEG quality {quality}, unlike the rest."
+                : everywhere ? $"Nothing unusual: all of the picture was once saved at about JPEG quality {quality}, so no part can be told by that."
                 : "Nothing unusual: no part shows an earlier JPEG quality of its own.",
             Facts =
             [
                 new("Qualities tried", $"{LowestQuality} to {LowestQuality + ((Qualities - 1) * QualityStep)} in steps of {QualityStep}"),
-                .. any ? [new EvidenceFact("Ghost at quality", $"about {quality}"), new EvidenceFact("Area", $"{areas.Sum(a => a.Count) * 100.0 / (wide * high):0.0} %")] : Array.Empty<EvidenceFact>(),
+                .. any ? [new EvidenceFact("Ghost at quality", $"about {quality}"), new EvidenceFact("Area", $"{areas.Sum(a => a.Count) * 100.0 / ghost.Length:0.0} %")] : Array.Empty<EvidenceFact>(),
             ],
             Regions = Standouts.Boxes(areas, 8),
             Map = LevelMap.FromSquares(picture.Width, picture.Height, 8, wide, ghost, 0, FullScale),

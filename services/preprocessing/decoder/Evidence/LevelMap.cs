@@ -42,6 +42,21 @@ internal sealed class LevelMap
         return new LevelMap(map);
     }
 
+    /// <summary>From a category for each cell, asked for at the cell's centre in stored pixels.</summary>
+    public static LevelMap FromCategories(int width, int height, Func<double, double, byte> category)
+    {
+        var map = ProbabilityMap.Blank(width, height);
+        for (int y = 0; y < map.Height; y++)
+        {
+            for (int x = 0; x < map.Width; x++)
+            {
+                map.Values[(y * map.Width) + x] = category((x + 0.5) * ProbabilityMap.Cell, (y + 0.5) * ProbabilityMap.Cell);
+            }
+        }
+
+        return new LevelMap(map);
+    }
+
     /// <summary>The stored form.</summary>
     public byte[] ToBytes() => cells.ToBytes();
 

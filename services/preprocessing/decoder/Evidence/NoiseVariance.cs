@@ -40,7 +40,7 @@ internal static unsafe class NoiseVariance
                 : "Nothing unusual: noise varies as brightness and texture let expect.",
             Facts = [new("Typical noise", $"{Grid.Median([.. noise]):0.00} grey levels"), new("Area with other noise", $"{standouts.Share * 100:0.0} %")],
             Regions = standouts.In(Side),
-            Map = LevelMap.FromSquares(picture.Width, picture.Height, Side, wide, Grid.BoxMean(ratio, wide, high, 1), -2, 2),
+            Map = LevelMap.FromSquares(picture.Width, picture.Height, Side, wide, standouts.Deviations, -4, 4),
         };
     }
 

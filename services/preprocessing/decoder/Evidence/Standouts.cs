@@ -27,7 +27,7 @@ internal sealed class Standouts
         // Limits were chosen on authentic photographs so that nearly all of them stay quiet (docs/evidence.md has the figures).
         public static Settings ErrorLevel { get; } = new(2, 3.0f, 24, 0.06f, BothSides: true);
 
-        public static Settings NoiseVariance { get; } = new(2, 3.0f, 30, 0.15f, BothSides: true);
+        public static Settings NoiseVariance { get; } = new(2, 3.6f, 40, 0.25f, BothSides: true);
     }
 
     /// <summary>Averaged deviations, row-major.</summary>
@@ -116,26 +116,53 @@ internal sealed class Standouts
     /// <summary>"One area" or "3 areas", for sentences.</summary>
     public static string Areas(int count) => count == 1 ? "One area" : "A group of areas";
 
+    /// <summary>Each value less the median of its texture class; 0 where nothing can be said.</summary>
+    public static float[] AboveMedian(float[] values, float[] texture)
+    {
+        var above = new float[values.Length];
+        ForEachClass(values, texture, (members, median, _) =>
+        {
+            foreach (int i in members.Span)
+            {
+                above[i] = values[i] - median;
+            }
+        });
+        return above;
+    }
+
     private static float[] Deviate(float[] values, float[] texture, float floor)
     {
         var deviations = new float[values.Length];
+        ForEachClass(values, texture, (members, median, spread) =>
+        {
+            foreach (int i in members.Span)
+            {
+                // One square alone must not carry its neighbourhood.
+                deviations[i] = Math.Clamp((values[i] - median) / Math.Max(spread, floor), -8, 8);
+            }
+        });
+        return deviations;
+    }
+
+    /// <summary>Classes of equal size in the order of texture, each with the median and the deviation of its values: whatever the picture shows, a class has enough members for them.</summary>
+    private static void ForEachClass(float[] values, float[] texture, Action<ReadOnlyMemory<int>, float, float> look)
+    {
         int[] usable = [.. Enumerable.Range(0, values.Length).Where(i => !float.IsNaN(texture[i]))];
         if (usable.Length < FewestInClass)
         {
-            return deviations;
+            return;
         }
 
         float[] order = [.. usable.Select(i => texture[i])];
         Array.Sort(order, usable);
-        // Classes of equal size: each has enough members for its median, whatever the picture shows.
         int classes = Math.Clamp(usable.Length / FewestInClass / 4, 1, Classes);
         for (int c = 0; c < classes; c++)
         {
-            var members = usable.AsSpan((int)((long)usable.Length * c / classes)..(int)((long)usable.Length * (c + 1) / classes));
+            var members = usable.AsMemory((int)((long)usable.Length * c / classes)..(int)((long)usable.Length * (c + 1) / classes));
             var sorted = new float[members.Length];
             for (int i = 0; i < sorted.Length; i++)
             {
-                sorted[i] = values[members[i]];
+                sorted[i] = values[members.Span[i]];
             }
 
             float median = Grid.Median(sorted);
@@ -144,15 +171,8 @@ internal sealed class Standouts
                 sorted[i] = Math.Abs(sorted[i] - median);
             }
 
-            float spread = Math.Max(1.4826f * Grid.Median(sorted), floor);
-            foreach (int i in members)
-            {
-                // One square alone must not carry its neighbourhood.
-                deviations[i] = Math.Clamp((values[i] - median) / spread, -8, 8);
-            }
+            look(members, median, 1.4826f * Grid.Median(sorted));
         }
-
-        return deviations;
     }
 }
 

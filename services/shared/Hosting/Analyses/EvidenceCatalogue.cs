@@ -36,7 +36,7 @@ public static class EvidenceCatalogue
         Kind(EvidenceNames.NoiseVariance, "Local noise variance",
             "Texture reads as noise, and compression and noise reduction remove noise from smooth areas, so blur, sky and foliage differ honestly.",
             "Mahdian and Saic 2009; Donoho and Johnstone 1994 (median estimator)",
-            new EvidenceLegend { Quantity = "Noise against the picture's typical noise at that brightness, factor", Colours = Steps(Diverging, "1/4 or less", "1/2", "as elsewhere", "2", "4 or more") }),
+            new EvidenceLegend { Quantity = "Noise against that of equally bright and textured parts, their standard deviations", Colours = Steps(Diverging, "-4 or less", "-2", "as elsewhere", "2", "4 or more") }),
         Kind(EvidenceNames.Noise, "Noise residual",
             "For looking: what a 3×3 median takes away. Edges remain in it. Areas without any grain may be retouched, or only smooth, out of focus or strongly compressed.",
             "Immerkær 1996 (noise level); median residual as in Chang et al. 2013",
