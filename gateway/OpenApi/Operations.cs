@@ -79,10 +79,12 @@ internal static class Operations
     private static IEnumerable<Operation> OfPictures()
     {
         Operation Picture(string part, string id, string summary) => new Operation("get", "/v1/analyses/{id}/" + part, id, Pictures, summary).Needs(Scopes.Read).Reference("AnalysisId").Fails(404, 409, 410);
-        yield return Picture("mask", "getMask", "Manipulation mask: 8-bit grey PNG of the upload's size, value = 255 × probability").Answers(200, "The mask.", Shape.Binary("image/png"));
+        yield return Picture("mask", "getMask", "Manipulation mask: 8-bit grey PNG of the upload's size, value = 255 × probability")
+            .Parameter("query", "max", Shape.Integer(16, 4_096), "Longest side, pixels; its default is the upload's own size.").Answers(200, "The mask.", Shape.Binary("image/png")).Fails(422);
         yield return Picture("overlay", "getOverlay", "The picture with the mask drawn over it").Answers(200, "The overlay.", Shape.Binary("image/png"));
         yield return Picture("thumbnail", "getThumbnail", "The picture, small")
-            .Parameter("query", "max", Shape.Integer(16, 2_048), "Longest side, pixels.").Answers(200, "The thumbnail.", Shape.Binary("image/webp")).Fails(422);
+            .Parameter("query", "max", Shape.Integer(16, 4_096), "Longest side, pixels; never more than the picture has.")
+            .Parameter("query", "format", Shape.OneOf("webp", "png").Default("webp"), "Small, or without loss.").Answers(200, "The thumbnail.", Shape.Binary("image/webp").And(Shape.Binary("image/png"))).Fails(422);
         yield return new Operation("get", "/v1/analyses/{id}/evidence", "listEvidence", Pictures, "All evidence; what has been made is filled in, '?make=true' makes the rest first")
             .Needs(Scopes.Read).Reference("AnalysisId").Parameter("query", "make", new JsonObject { ["type"] = "boolean", ["default"] = false }, "Make what is only available; takes some seconds.")
             .Answers(200, "The evidence.", Shape.Json(Shape.Ref("EvidenceList"))).Fails(404, 409, 410, 422);

@@ -8,7 +8,7 @@ const LARGEST = 40;
 
 // Decoded pixels, shared by all viewers that show them; reduced ones beside them for when the whole is in view.
 export class Pixels {
-  static async from(blob, width, height) {
+  static async from(blob, width) {
     const pixels = new Pixels();
     pixels.full = await createImageBitmap(blob);
     pixels.width = width;
@@ -19,8 +19,6 @@ export class Pixels {
         resizeWidth: Math.max(1, Math.round(pixels.full.width * shrink)), resizeHeight: Math.max(1, Math.round(pixels.full.height * shrink)), resizeQuality: 'medium',
       });
     }
-    // One pixel of the picture is at least one of ours.
-    pixels.exact = pixels.full.width >= width && pixels.full.height >= height;
     return pixels;
   }
 

@@ -21,6 +21,41 @@ internal static class TestPictures
     /// <summary>The same as PNG, whose pixels a browser shows exactly.</summary>
     public static byte[] Png(int seed, int width, int height) => Encode(Decode(Forged(seed, width, height)), width, height, "pngsave_buffer");
 
+    /// <summary>The same picture saved once more, as a platform does.</summary>
+    public static byte[] SavedAgain(byte[] jpeg, int quality)
+    {
+        var (values, width, height) = Read(jpeg);
+        return Encode(values, width, height, quality);
+    }
+
+    /// <summary>A grainy picture in which one part appears a second time elsewhere.</summary>
+    public static byte[] CopyMove(int seed, int width, int height)
+    {
+        byte[] pixels = Pixels(width, height, seed);
+        var random = new Random(seed);
+        for (int i = 0; i < 900; i++)
+        {
+            Stain(pixels, width, random.Next(4, width - 12), random.Next(4, height - 12), random.Next(3, 9), random.Next(-90, 90));
+        }
+
+        int size = height / 3;
+        for (int y = 0; y < size; y++)
+        {
+            pixels.AsSpan((((y + (height / 8)) * width) + (width / 16)) * 3, size * 3).CopyTo(pixels.AsSpan((((y + (height / 2)) * width) + (width * 5 / 8)) * 3));
+        }
+
+        return Encode(pixels, width, height, 95);
+    }
+
+    private static void Stain(byte[] pixels, int width, int x, int y, int size, int change)
+    {
+        for (int i = 0; i < size * size * 3; i++)
+        {
+            ref byte value = ref pixels[((((y + (i / 3 / size)) * width) + x + (i / 3 % size)) * 3) + (i % 3)];
+            value = (byte)Math.Clamp(value + change, 0, 255);
+        }
+    }
+
     /// <summary>Samples of a picture, row by row.</summary>
     public static (byte[] Values, int Width, int Height) Read(byte[] picture)
     {

@@ -114,6 +114,7 @@ function maps(item, doc, panel, signal) {
   const arrange = (mode) => {
     const over = mode === 'over the picture';
     pair.classList.toggle('single', over);
+    left.element.classList.toggle('under', over && Boolean(item.map));
     right.element.hidden = over;
     slider.hidden = !over;
     left.setLayer(over && map ? { image: map } : null);

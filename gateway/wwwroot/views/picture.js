@@ -15,7 +15,7 @@ export function picturePanel(doc, signal) {
     ...doc.faces.map((f, i) => ({ box: f.box, label: `face ${i + 1}${f.score === null ? '' : `: ${percent(f.score)} fake`}`, kind: 'face' })),
   ]);
   const pixels = load(doc, signal);
-  pixels.then((loaded) => viewer.setPixels(loaded), (error) => { if (!signal.aborted) { note.textContent = error.message; note.hidden = false; } });
+  pixels.then((loaded) => { viewer.setPixels(loaded); if (loaded.lossy) sharpen(doc, viewer, loaded.full.width, signal); }, (error) => { if (!signal.aborted) { note.textContent = error.message; note.hidden = false; } });
   const layer = (path) => attempt(async () => {
     const mask = await Mask.from(await blob(`${path}?max=${MASK_SIDE}`, signal));
     viewer.setLayer({ mask });
@@ -30,9 +30,22 @@ export function picturePanel(doc, signal) {
 async function load(doc, signal) {
   const file = dropped.get(doc.id);
   if (file) {
-    try { return await Pixels.from(file, doc.image.width, doc.image.height); } catch { /* e.g. TIFF */ }
+    try { return await Pixels.from(file, doc.image.width); } catch { /* e.g. TIFF */ }
   }
-  return Pixels.from(await blob(`/v1/analyses/${doc.id}/thumbnail?max=4096`, signal), doc.image.width, doc.image.height);
+  const pixels = await Pixels.from(await blob(`/v1/analyses/${doc.id}/thumbnail?max=2048`, signal), doc.image.width);
+  pixels.lossy = true;
+  return pixels;
+}
+
+// Who looks closer than the copy allows, or down to single pixels, sees the file's own.
+function sharpen(doc, viewer, side, signal) {
+  const near = attempt(async ({ detail }) => {
+    const scale = detail * devicePixelRatio;
+    if (scale < 2 && scale * doc.image.width < side * 1.3) return;
+    viewer.element.removeEventListener('view', near);
+    viewer.setPixels(await Pixels.from(await blob(`/v1/analyses/${doc.id}/thumbnail?max=4096&format=png`, signal), doc.image.width));
+  });
+  viewer.element.addEventListener('view', near);
 }
 
 // One of several; pressed shows which.

@@ -34,11 +34,12 @@ internal static class ImageEndpoints
         : int.TryParse(max, out int asked) && asked is >= 16 and <= LargestThumbnail ? asked
         : throw ApiException.InvalidOption("max", $"max is the longest side in pixels, 16 to {LargestThumbnail}.");
 
-    private static async Task<IResult> MaskAsync(string id, HttpContext context, IAnalysisStore store, Pictures pictures)
+    private static async Task<IResult> MaskAsync(string id, HttpContext context, IAnalysisStore store, Pictures pictures, string? max)
     {
+        int? side = Side(max);
         var record = await store.FindReportAsync(context, id);
         var map = record.Findings.Result?.Map ?? throw ApiException.NotFound("mask");
-        return Send(context, await ShownAsync(pictures.MaskAsync(record, "mask", map, null, context.RequestAborted)), "image/png", $"{id}-mask.png");
+        return Send(context, await ShownAsync(pictures.MaskAsync(record, "mask", map, side, context.RequestAborted)), "image/png", $"{id}-mask.png");
     }
 
     private static async Task<IResult> OverlayAsync(string id, HttpContext context, IAnalysisStore store, Pictures pictures)
@@ -47,16 +48,18 @@ internal static class ImageEndpoints
         return Send(context, await ShownAsync(pictures.RenderAsync(record, overlay: true, RenderFormat.Png, null, context.RequestAborted)), "image/png", $"{id}-overlay.png");
     }
 
-    private static async Task<IResult> ThumbnailAsync(string id, HttpContext context, IAnalysisStore store, Pictures pictures, string? max)
+    private static async Task<IResult> ThumbnailAsync(string id, HttpContext context, IAnalysisStore store, Pictures pictures, string? max, string? format)
     {
         int side = Side(max) ?? ThumbnailSide;
+        bool lossless = format switch { null or "" or "webp" => false, "png" => true, _ => throw ApiException.InvalidOption("format", "format is webp or png.") };
         var record = await store.FindForAsync(context, id);
         if (record.ErasedAt is not null)
         {
             throw AnalysisAccess.PicturesErased();
         }
 
-        return Send(context, await ShownAsync(pictures.RenderAsync(record, overlay: false, RenderFormat.Webp, side, context.RequestAborted)), "image/webp", $"{id}-thumbnail.webp");
+        var (rendering, kind) = lossless ? (RenderFormat.Png, "png") : (RenderFormat.Webp, "webp");
+        return Send(context, await ShownAsync(pictures.RenderAsync(record, overlay: false, rendering, side, context.RequestAborted)), $"image/{kind}", $"{id}-thumbnail.{kind}");
     }
 
     /// <summary>Erased between the look into the database and the look at the disk.</summary>

@@ -42,6 +42,11 @@ public sealed class AccessibilityTests(ConsoleFixture fixture, ITestOutputHelper
             await CheckAsync(page, $"{name}-{width}-{scheme}".ToLowerInvariant());
         }
 
+        await page.Page.GotoAsync(new Uri(new Uri(page.Page.Url), "/docs").ToString());
+        await Expect(page.Page.GetByRole(AriaRole.Heading, new() { Name = "Analyses", Exact = true, Level = 2 }).First).ToBeVisibleAsync();
+        await CheckAsync(page, $"docs-{width}-{scheme}".ToLowerInvariant());
+
+        await page.GoAsync("#/");
         await page.Page.GetByRole(AriaRole.Button, new() { Name = "API key" }).ClickAsync();
         await CheckAsync(page, $"key-{width}-{scheme}".ToLowerInvariant());
     }
