@@ -47,9 +47,14 @@ internal sealed partial class AnalysisUpdater(
         throw new TimeoutException($"{analysisId} was saved by others {Attempts} times in a row.");
     }
 
-    /// <summary>A step that was at work while the analysis was erased has left its blobs and tells of them now.</summary>
+    /// <summary>
+    /// A step that was at work while the analysis was erased, or a second time while it ended, has left its blobs and tells of them now. So does the event that ended it, if this process
+    /// died between the commit and the tidying.
+    /// </summary>
     private Task RemoveLateAsync(AnalysisRecord record, CancellationToken cancellationToken) =>
-        record.ErasedAt is null ? Task.CompletedTask : blobs.DeleteAnalysisAsync(record.Id, cancellationToken);
+        record.ErasedAt is not null ? blobs.DeleteAnalysisAsync(record.Id, cancellationToken)
+        : AnalysisStatuses.IsTerminal(record.Status) ? blobs.DeleteAsync(BlobKeys.Prepared(record.Id), cancellationToken)
+        : Task.CompletedTask;
 
     private async Task<AnalysisChange> FinishAsync(AnalysisRecord ready, DateTimeOffset now, CancellationToken cancellationToken)
     {

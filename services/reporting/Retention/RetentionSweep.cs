@@ -53,7 +53,14 @@ internal sealed partial class RetentionSweep(
         int removed = 0;
         await foreach (string id in blobs.AnalysesOlderThanAsync(time.GetUtcNow().AddHours(-options.OrphanHours), cancellationToken))
         {
-            if (await store.LoadAsync(id, cancellationToken) is null or { ErasedAt: not null })
+            var record = await store.LoadAsync(id, cancellationToken);
+            if (record is not null && AnalysisStatuses.IsTerminal(record.Status))
+            {
+                // A process that died between the report and the tidying; with the in-memory transport no message comes again to remind of it.
+                await blobs.DeleteAsync(BlobKeys.Prepared(id), cancellationToken);
+            }
+
+            if (record is null or { ErasedAt: not null })
             {
                 await blobs.DeleteAnalysisAsync(id, cancellationToken);
                 LogOrphan(id);

@@ -100,7 +100,7 @@ internal sealed class LedgerAudit(ILedgerPlatform platform, LedgerBook book, Led
         await CountAsync("deliveries to come", "SELECT count(*) FROM webhook_deliveries WHERE state = 'pending'");
         if (left.Count == 0)
         {
-            left.AddRange(await platform.QueuedAsync());
+            left.AddRange(await platform.LeftAsync());
         }
 
         return left;

@@ -31,8 +31,8 @@ internal interface ILedgerPlatform : IAsyncDisposable
 
     IReadOnlyList<Strike> Bends { get; }
 
-    /// <summary>Messages in the broker's queues, in hand ones too, errors and dead letters included; empty when there are none.</summary>
-    Task<IReadOnlyList<string>> QueuedAsync();
+    /// <summary>Messages in the broker's queues, in hand ones too, errors and dead letters included, and pixels that nobody needs any more; empty when there are none.</summary>
+    Task<IReadOnlyList<string>> LeftAsync();
 }
 
 /// <summary>What both have.</summary>
@@ -104,7 +104,7 @@ internal sealed class DistributedLedgerPlatform : ILedgerPlatform
         return platform;
     }
 
-    public async Task<IReadOnlyList<string>> QueuedAsync()
+    public async Task<IReadOnlyList<string>> LeftAsync()
     {
         var start = new ProcessStartInfo(Control, ["list_queues", "--quiet", "--no-table-headers", "name", "messages"]) { RedirectStandardOutput = true };
         foreach (var (key, value) in ((RabbitMqServer)servers.RabbitMq!).ControlEnvironment)
@@ -117,7 +117,8 @@ internal sealed class DistributedLedgerPlatform : ILedgerPlatform
         await control.WaitForExitAsync();
         control.ExitCode.ShouldBe(0);
         queues.Length.ShouldBeGreaterThanOrEqualTo(Queues.All.Count, "a broker without our queues would look empty");
-        return [.. queues.Where(q => !q.EndsWith("\t0", StringComparison.Ordinal))];
+        var prepared = Directory.EnumerateFiles(Path.Combine(folder, "blobs"), "prepared", SearchOption.AllDirectories);
+        return [.. queues.Where(q => !q.EndsWith("\t0", StringComparison.Ordinal)), .. prepared.Take(1).Select(p => "prepared pixels of an ended analysis: " + p)];
     }
 
     public async ValueTask DisposeAsync()
@@ -203,7 +204,8 @@ internal sealed class EmbeddedLedgerPlatform : ILedgerPlatform
 
     public static async Task<EmbeddedLedgerPlatform> StartAsync() => new(await EmbeddedProcess.StartAsync(asShipped: true), await Receiver.StartAsync());
 
-    public Task<IReadOnlyList<string>> QueuedAsync() => Task.FromResult<IReadOnlyList<string>>([]);
+    // Prepared pixels of the analysis that ended last before a kill are left to the hourly sweep here.
+    public Task<IReadOnlyList<string>> LeftAsync() => Task.FromResult<IReadOnlyList<string>>([]);
 
     public async ValueTask DisposeAsync()
     {

@@ -214,6 +214,26 @@ public sealed class SweepTests : IAsyncLifetime
         (await blobs.ExistsAsync("an_lost/upload", default)).ShouldBeFalse();
     }
 
+    [Fact]
+    public async Task Prepared_pixels_of_an_ended_analysis_go_when_old_or_when_an_event_comes_late()
+    {
+        var blobs = services.GetRequiredService<IBlobStore>();
+        await InsertAsync(Ended("an_late", A.Request("an_late")), Ended("an_old", A.Request("an_old")), A.Record("an_open"));
+        foreach (string id in new[] { "an_late", "an_old", "an_open" })
+        {
+            await blobs.PutAsync(BlobKeys.Prepared(id), new MemoryStream([1]), default);
+        }
+
+        await services.GetRequiredService<AnalysisUpdater>().ApplyAsync("an_late", A.Preprocessed(id: "an_late"), default);
+        (await blobs.ExistsAsync(BlobKeys.Prepared("an_late"), default)).ShouldBeFalse();
+
+        time.SetUtcNow(DateTimeOffset.UtcNow.AddMinutes(1).AddHours(options.OrphanHours));
+        await services.GetRequiredService<RetentionSweep>().RemoveOrphansAsync(default);
+        (await blobs.ExistsAsync(BlobKeys.Prepared("an_old"), default)).ShouldBeFalse();
+        (await blobs.ExistsAsync(BlobKeys.Prepared("an_open"), default)).ShouldBeTrue("somebody still needs them");
+        (await blobs.ExistsAsync("an_old/upload", default)).ShouldBeTrue();
+    }
+
     private async Task ErasedAsync(string id)
     {
         var record = (await Store.LoadAsync(id, default))!;
