@@ -116,7 +116,7 @@ public sealed class SweepTests : IAsyncLifetime
         collection.AddSingleton<IDetectorRegistry, DetectorRegistry>();
         collection.AddSingleton<IBlobStore, FileBlobStore>();
         collection.AddSingleton<IPlatformCache, InMemoryPlatformCache>();
-        foreach (var type in new[] { typeof(Analysis), typeof(ReportWriter), typeof(StepProgress), typeof(BatchCompletion), typeof(AnalysisUpdater), typeof(StalledSweep), typeof(RetentionSweep), typeof(AnalysisEraser), typeof(RenderedImages), typeof(Palimpsest.Reporting.Webhooks.DeliveryStore) })
+        foreach (var type in new[] { typeof(Analysis), typeof(ReportWriter), typeof(StepProgress), typeof(BatchCompletion), typeof(AnalysisUpdater), typeof(StalledSweep), typeof(RetentionSweep), typeof(AnalysisEraser), typeof(RenderedImages), typeof(Palimpsest.Reporting.Webhooks.DeliveryStore), typeof(NearDuplicates), typeof(EvidenceDecoders), typeof(EvidenceOptions) })
         {
             collection.AddSingleton(type);
         }
