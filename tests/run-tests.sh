@@ -1,12 +1,14 @@
 # Sourced by ./palimpsest: everything that `./palimpsest test` does.
 
-test_servers=(rabbitmq-server redis-server postgresql chromium)
+test_servers=(rabbitmq-server redis-server postgresql chromium docker-compose)
 
 server_present() {
   case $1 in
     rabbitmq-server) [ -n "${RABBITMQ_URL:-}" ] || [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] ;;
     redis-server) [ -n "${REDIS_URL:-}" ] || command -v redis-server >/dev/null ;;
     postgresql) [ -n "${POSTGRES_URL:-}" ] || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null ;;
+    # Only its 'config' command, which needs no container engine.
+    docker-compose) command -v docker-compose >/dev/null || docker compose version >/dev/null 2>&1 ;;
     chromium) command -v chromium >/dev/null || command -v chromium-browser >/dev/null ;;
   esac
 }
@@ -18,7 +20,7 @@ install_servers() {
   done
   [ ${#missing[@]} -eq 0 ] && return 0
   if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-    fail "the tests need real servers: install ${missing[*]} (Debian: sudo apt-get install ${missing[*]}), or set RABBITMQ_URL, REDIS_URL and POSTGRES_URL"
+    fail "the tests need real servers and tools: install ${missing[*]} (Debian: sudo apt-get install ${missing[*]}), or set RABBITMQ_URL, REDIS_URL and POSTGRES_URL"
   fi
   say "Installing ${missing[*]} ..."
   # The tests start their own instances: the packages must not start theirs.

@@ -114,7 +114,17 @@ internal static class RescueBoxServer
             throw ApiException.InvalidOption("ckpt_path", "There is no such folder; 'default' takes the models that came with the program.");
         }
 
-        return (folder, Directory.Exists(output) ? Path.Combine(output, "predictions.csv") : output, models is null or "" or DefaultModels ? null : models, new AnalysisOptions { FaceCrop = whole == "False" });
+        string csv = Directory.Exists(output) ? Path.Combine(output, "predictions.csv") : output;
+        try
+        {
+            ScanOutput.EnsureWritable(csv);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw ApiException.InvalidOption("output_file", $"It cannot be written: {e.Message}");
+        }
+
+        return (folder, csv, models is null or "" or DefaultModels ? null : models, new AnalysisOptions { FaceCrop = whole == "False" });
     }
 
     private static string? Text(JsonElement element, params ReadOnlySpan<string> path)

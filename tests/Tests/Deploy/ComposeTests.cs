@@ -168,14 +168,16 @@ public sealed class ComposeTests
         named.ShouldBe(used);
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("docker-compose.yml")]
     [InlineData("docker-compose.yml", "deploy/compose.gpu.yml")]
     [InlineData("docker-compose.yml", "deploy/compose.monitoring.yml")]
     public async Task Docker_compose_itself_accepts_it(params string[] files)
     {
-        Skip.IfNot((System.Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(p => File.Exists(Path.Combine(p, "docker-compose"))), "docker-compose is not installed.");
-        string output = await NodeScript.StartAsync("docker-compose", [.. files.SelectMany(f => new[] { "-f", f }), "config", "--quiet"], NodeScript.Root, "");
+        // './palimpsest test' installs it; it needs no container engine to judge a file.
+        bool alone = (System.Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(p => File.Exists(Path.Combine(p, "docker-compose")));
+        string output = await NodeScript.StartAsync(
+            alone ? "docker-compose" : "docker", [.. alone ? (string[])[] : ["compose"], .. files.SelectMany(f => new[] { "-f", f }), "config", "--quiet"], NodeScript.Root, "");
         output.Trim().ShouldBeEmpty();
     }
 

@@ -74,6 +74,7 @@ public sealed class RescueBoxTests : IAsyncLifetime
     [InlineData(null, "out.csv", "False", 400)]
     [InlineData(".", null, "False", 400)]
     [InlineData(".", "out.csv", "Maybe", 422)]
+    [InlineData(".", "/proc/nowhere/out.csv", "False", 422)]
     public async Task What_it_cannot_do_it_says(string? input, string? output, string whole, int status)
     {
         using var answer = await http.PostAsJsonAsync("/predict", Body(input, output, whole));
