@@ -85,7 +85,7 @@ internal static class AnalysisRows
 {
     public static readonly string Header = Csv.Row(
         "id", "status", "created_at", "completed_at", "filename", "sha256", "format", "width", "height", "bytes", "verdict", "score", "confidence", "kind", "manipulated_area",
-        "shallowfake_state", "shallowfake_score", "deepfake_state", "deepfake_score", "calibration_version", "cached", "error_code", "error_detail", "warnings");
+        "shallowfake_state", "shallowfake_score", "deepfake_state", "deepfake_score", "calibration_version", "cached", "error_code", "error_detail", "warnings", "models", "trace_id", "evidence");
 
     public static string Row(AnalysisDocument a)
     {
@@ -93,6 +93,8 @@ internal static class AnalysisRows
         var deep = a.Detectors.FirstOrDefault(d => d.Name == DetectorNames.Deepfake);
         return Csv.Row(
             a.Id, a.Status, a.CreatedAt, a.CompletedAt, a.Image.Filename, a.Image.Sha256, a.Image.Format, a.Image.Width, a.Image.Height, a.Image.Bytes, a.Verdict, a.Score, a.Confidence, a.Kind,
-            a.ManipulatedArea, shallow?.State, shallow?.Score, deep?.State, deep?.Score, a.CalibrationVersion, a.Cached ? "true" : "false", a.Error?.Code, a.Error?.Detail, string.Join(" ", a.Warnings));
+            a.ManipulatedArea, shallow?.State, shallow?.Score, deep?.State, deep?.Score, a.CalibrationVersion, a.Cached ? "true" : "false", a.Error?.Code, a.Error?.Detail, string.Join(" ", a.Warnings),
+            string.Join("; ", a.Detectors.Where(d => d.Model is not null).Select(d => $"{d.Model!.Name} {d.Model.Version}")), a.TraceId,
+            string.Join("; ", a.Evidence.Where(e => e.State == EvidenceStates.Completed && e.Finding is not null).Select(e => $"{e.Name}: {e.Finding}")));
     }
 }

@@ -105,7 +105,7 @@ public sealed class EndpointTests(ReportingHost host) : IClassFixture<ReportingH
         html.ShouldContain("Likely fake");
         html.ShouldContain("&lt;script&gt;alert(1)");
         html.ShouldNotContain("<script");
-        html.Split("src=\"data:image/").Length.ShouldBe(5, "picture, overlay, mask, activation");
+        html.Split("src=\"data:image/").Length.ShouldBe(10, "picture, overlay, mask, activation; maps of copy-move, ghosts, error levels, noise and its variance");
         (await ReportingHost.JsonAsync(await client.GetAsync($"/v1/analyses/{id}/report?format=json"))).GetProperty("id").GetString().ShouldBe(id);
         string[] csv = (await client.GetStringAsync($"/v1/analyses/{id}/report?format=csv")).Split("\r\n");
         csv[0].ShouldStartWith("id,status,");

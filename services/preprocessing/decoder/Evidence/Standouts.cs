@@ -25,9 +25,9 @@ internal sealed class Standouts
     internal sealed record Settings(int Radius, float Limit, int Fewest, float Floor, bool BothSides)
     {
         // Limits were chosen on authentic photographs so that nearly all of them stay quiet (docs/evidence.md has the figures).
-        public static Settings ErrorLevel { get; } = new(2, 3.0f, 24, 0.06f, BothSides: true);
+        public static Settings ErrorLevel { get; } = new(2, 3.3f, 24, 0.06f, BothSides: true);
 
-        public static Settings NoiseVariance { get; } = new(2, 3.6f, 40, 0.25f, BothSides: true);
+        public static Settings NoiseVariance { get; } = new(2, 4.4f, 40, 0.25f, BothSides: true);
     }
 
     /// <summary>Averaged deviations, row-major.</summary>
