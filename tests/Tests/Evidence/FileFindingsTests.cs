@@ -41,7 +41,8 @@ public sealed class FileFindingsTests
     }
 
     [Fact]
-    public void Metadata_StrippedIsWorthKnowing() => Examine(Jpeg(Scene(1), 90), EvidenceNames.Metadata).Summary.ShouldContain("no EXIF");
+    public void Metadata_StrippedIsWorthKnowing() =>
+        Examine(TestPictures.Encode(Scene(1), Width, Height, "jpegsave_buffer", ("Q", "90"), ("keep", "none")), EvidenceNames.Metadata).Summary.ShouldContain("no EXIF");
 
     [Fact]
     public void ContentCredentials_AreFoundAndNotVerified()

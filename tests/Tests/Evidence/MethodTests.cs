@@ -63,7 +63,8 @@ public sealed class MethodTests
     {
         var found = Examine(Jpeg(Paste(Scene(1), Saved(Scene(2), 60)), 96), EvidenceNames.Ghosts);
 
-        PointsTo(found);
+        // Averaging over 40 pixels takes the rim off.
+        PointsTo(found, 0.3);
         found.Facts.Single(f => f.Label == "Ghost at quality").Value.ShouldBeOneOf("about 58", "about 60", "about 62");
     }
 
