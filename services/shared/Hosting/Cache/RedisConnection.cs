@@ -8,6 +8,9 @@ namespace Palimpsest.Hosting;
 /// </summary>
 public sealed partial class RedisConnection : IDisposable
 {
+    // Asynchronous commands of this client have no timeout of their own: a connection that is open and silent would hold its callers for as long as it stays so.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
     private readonly Lazy<Task<ConnectionMultiplexer>> connection;
     private readonly ILogger<RedisConnection> log;
 
@@ -25,15 +28,15 @@ public sealed partial class RedisConnection : IDisposable
     /// <summary>The multiplexer; connects when it is not yet.</summary>
     public Task<ConnectionMultiplexer> GetAsync() => connection.Value;
 
-    /// <summary>Runs a command; answers <paramref name="fallback"/> when Redis is away.</summary>
+    /// <summary>Runs a command; answers <paramref name="fallback"/> when Redis is away or silent.</summary>
     public async Task<T> TryAsync<T>(Func<IDatabase, Task<T>> command, T fallback)
     {
         ArgumentNullException.ThrowIfNull(command);
         try
         {
-            var multiplexer = await connection.Value;
+            var multiplexer = await connection.Value.WaitAsync(Patience);
             // A disconnected multiplexer would make every caller wait for its timeout.
-            return multiplexer.IsConnected ? await command(multiplexer.GetDatabase()) : fallback;
+            return multiplexer.IsConnected ? await command(multiplexer.GetDatabase()).WaitAsync(Patience) : fallback;
         }
         catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException)
         {
