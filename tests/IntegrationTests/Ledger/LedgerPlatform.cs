@@ -31,7 +31,7 @@ internal interface ILedgerPlatform : IAsyncDisposable
 
     IReadOnlyList<Strike> Bends { get; }
 
-    /// <summary>Messages in the broker's queues, in hand ones too, errors and dead letters included, and pixels that nobody needs any more; empty when there are none.</summary>
+    /// <summary>Messages in the broker's queues, in hand ones too, errors and dead letters included; empty when there are none.</summary>
     Task<IReadOnlyList<string>> LeftAsync();
 }
 
@@ -117,8 +117,7 @@ internal sealed class DistributedLedgerPlatform : ILedgerPlatform
         await control.WaitForExitAsync();
         control.ExitCode.ShouldBe(0);
         queues.Length.ShouldBeGreaterThanOrEqualTo(Queues.All.Count, "a broker without our queues would look empty");
-        var prepared = Directory.EnumerateFiles(Path.Combine(folder, "blobs"), "prepared", SearchOption.AllDirectories);
-        return [.. queues.Where(q => !q.EndsWith("\t0", StringComparison.Ordinal)), .. prepared.Take(1).Select(p => "prepared pixels of an ended analysis: " + p)];
+        return [.. queues.Where(q => !q.EndsWith("\t0", StringComparison.Ordinal))];
     }
 
     public async ValueTask DisposeAsync()
@@ -204,7 +203,6 @@ internal sealed class EmbeddedLedgerPlatform : ILedgerPlatform
 
     public static async Task<EmbeddedLedgerPlatform> StartAsync() => new(await EmbeddedProcess.StartAsync(asShipped: true), await Receiver.StartAsync());
 
-    // Prepared pixels of the analysis that ended last before a kill are left to the hourly sweep here.
     public Task<IReadOnlyList<string>> LeftAsync() => Task.FromResult<IReadOnlyList<string>>([]);
 
     public async ValueTask DisposeAsync()
