@@ -214,6 +214,32 @@ public sealed class ResultTests(ConsoleFixture fixture)
     }
 
     [Fact]
+    public async Task A_copy_within_the_picture_is_drawn_as_a_pair()
+    {
+        var analysis = await fixture.AnalysedAsync("copy-move.jpg", () => TestPictures.CopyMove(seed: 65, width: 640, height: 480));
+        await using var page = await ConsolePage.OpenAsync(fixture, $"#/a/{analysis.Id}");
+        await page.VerdictAsync();
+
+        await page.Page.Locator("#evidence-copy-move").ClickAsync();
+        var picture = page.Page.Locator("#evidence-panel .viewer").First;
+        await Expect(picture.Locator("rect.from").First).ToBeAttachedAsync(new() { Timeout = 30_000 });
+        await Expect(page.Page.Locator("#evidence-copy-move .finding")).ToHaveTextAsync("unusual");
+
+        // The lines lead from the part that was copied (40, 60, 160 wide) to where it was put (400, 240).
+        double[] moved = await picture.EvaluateAsync<double[]>("""
+            (viewer) => [...viewer.querySelectorAll('line.pair')].flatMap((line) => [line.x2.baseVal.value - line.x1.baseVal.value, line.y2.baseVal.value - line.y1.baseVal.value])
+            """);
+        moved.Length.ShouldBeGreaterThan(6);
+        foreach (var (dx, dy) in moved.Chunk(2).Select(pair => (Math.Abs(pair[0]), Math.Abs(pair[1]))))
+        {
+            dx.ShouldBe(360, 4);
+            dy.ShouldBe(180, 4);
+        }
+
+        await page.SaveAsync("copy-move");
+    }
+
+    [Fact]
     public async Task An_earlier_submission_of_nearly_the_same_picture_is_shown_and_leads_there()
     {
         byte[] picture = TestPictures.Forged(seed: 64, width: 480, height: 320);
