@@ -46,7 +46,7 @@ internal static class CopyMove
         };
         foreach (var (group, check, share) in found)
         {
-            facts.Add(new("Group of matches", $"{group.Matches.Count} points, {check.Area * 100.0 / check.Mask.Length:0.0} % of the picture, scale {group.Transform.Scale:0.00}, turned by {group.Transform.Degrees:0}°, grain correlation {check.Grain:0.00}, {share * 100:0} % of the area's points, {group.Error:0.0} pixels off"));
+            facts.Add(new("Group of matches", $"{group.Matches.Count} points, {check.Area * 100.0 / check.Mask.Length:0.0} % of the picture, scale {group.Transform.Scale:0.00}, turned by {Math.Round(group.Transform.Degrees) + 0.0:0}°, grain correlation {check.Grain:0.00}, {share * 100:0} % of the area's points, {group.Error:0.0} pixels off"));
         }
 
         var map = new CopyMap(plane.Width, plane.Height);
