@@ -15,7 +15,12 @@ function fill(node, props, children) {
   return node;
 }
 
-export const percent = (value, digits = 0) => value === null || value === undefined ? '–' : `${(value * 100).toFixed(digits)} %`;
+// Rounding must not make anything certain: 0.9997 is not 100 %.
+export function percent(value, digits = 0) {
+  if (value === null || value === undefined) return '–';
+  const text = (value * 100).toFixed(digits);
+  return value < 1 && Number(text) === 100 ? `> ${(100 - 10 ** -digits).toFixed(digits)} %` : `${text} %`;
+}
 
 export const when = (text) => text ? new Date(text).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' }) : '–';
 

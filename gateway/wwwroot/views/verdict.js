@@ -31,9 +31,9 @@ function explain(doc) {
 }
 
 function meaning(doc) {
-  const of = Math.round(doc.score * 100);
+  const of = doc.score >= 0.995 ? 'more than 99' : doc.score < 0.005 ? 'fewer than 1' : `about ${Math.round(doc.score * 100)}`;
   const caveat = 'Strong compression and resizing, as messengers do it, make the score less reliable.';
-  const counted = `Among the pictures this score was calibrated on, about ${of} of 100 with such a score were manipulated.`;
+  const counted = `Among the pictures this score was calibrated on, ${of} of 100 with such a score were manipulated.`;
   return doc.verdict === 'likely_real' ? `${counted} That is not a proof that this one is not. ${caveat}` : `${counted} ${caveat}`;
 }
 
