@@ -124,6 +124,9 @@ public sealed partial class MonitoringTests : IAsyncLifetime
                 case Counter<long> counter:
                     counter.Add(0);
                     break;
+                case Counter<double> counter:
+                    counter.Add(0);
+                    break;
                 case UpDownCounter<long> counter:
                     counter.Add(0);
                     break;
