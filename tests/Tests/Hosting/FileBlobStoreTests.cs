@@ -61,7 +61,7 @@ public sealed class FileBlobStoreTests : IDisposable
                 }
             }
         })).ToList();
-        while (removed < 50)
+        while (removed < 20)
         {
             removed += Directory.Exists(Path.Combine(folder, "blobs", "sy", "an_busy")) ? 1 : 0;
             await store.DeleteAnalysisAsync("an_busy", default);
