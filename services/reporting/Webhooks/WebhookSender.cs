@@ -135,7 +135,14 @@ internal sealed partial class WebhookSender(
 
         if (outcome.Kind != AttemptOutcome.Delivered)
         {
-            LogFailed(delivery.Event, delivery.AnalysisId, delivery.Id, outcome.Error!, next);
+            if (next is { } at)
+            {
+                LogFailed(delivery.Event, delivery.AnalysisId, delivery.Id, outcome.Error!, at);
+            }
+            else
+            {
+                LogGivenUp(delivery.Event, delivery.AnalysisId, delivery.Id, outcome.Error!);
+            }
         }
     }
 
@@ -171,7 +178,10 @@ internal sealed partial class WebhookSender(
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Event} of {AnalysisId} ({DeliveryId}) was not delivered: {Reason} Next attempt: {Next}")]
-    private partial void LogFailed(string @event, string? analysisId, string deliveryId, string reason, DateTimeOffset? next);
+    private partial void LogFailed(string @event, string? analysisId, string deliveryId, string reason, DateTimeOffset next);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Event} of {AnalysisId} ({DeliveryId}) was not delivered and will not be tried again: {Reason}")]
+    private partial void LogGivenUp(string @event, string? analysisId, string deliveryId, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Webhook endpoint {EndpointId} is disabled: {Reason}")]
     private partial void LogDisabled(string endpointId, string reason);

@@ -78,7 +78,8 @@ public sealed record Calibration
 
         double clipped = Math.Clamp(score, Edge, 1 - Edge);
         return 1 / (1 + Math.Exp(-((platt.A * Math.Log(clipped / (1 - clipped))) + platt.B)));
-    }}
+    }
+}
 
 /// <summary>p = sigmoid(<see cref="A"/>·logit(score) + <see cref="B"/>).</summary>
 public sealed record PlattScaling

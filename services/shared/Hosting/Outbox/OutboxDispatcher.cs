@@ -16,7 +16,6 @@ internal sealed partial class OutboxDispatcher(
 {
     private const int Batch = 64;
     private static readonly TimeSpan Poll = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan SendTimeout = TimeSpan.FromSeconds(10);
     private static readonly Counter<long> Sent = PlatformTelemetry.Meter.CreateCounter<long>("palimpsest.outbox.messages", description: "Outbox messages by outcome");
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -75,7 +74,7 @@ internal sealed partial class OutboxDispatcher(
         using var activity = PlatformTelemetry.Source.StartActivity("outbox send", ActivityKind.Producer, parent);
         activity?.SetTag("messaging.message.type", row.Type);
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        timeout.CancelAfter(SendTimeout);
+        timeout.CancelAfter(OutboxStore.SendTimeout);
         try
         {
             var (type, message) = row.Open();

@@ -6,8 +6,14 @@ namespace Palimpsest.Hosting;
 /// <summary>The outbox table.</summary>
 public sealed class OutboxStore(PlatformDatabase database, TimeProvider time) : IDisposable
 {
-    /// <summary>How long a dispatcher may take before another one sends the row as well.</summary>
-    private static readonly TimeSpan Claim = TimeSpan.FromSeconds(30);
+    /// <summary>How long one attempt to send may take.</summary>
+    internal static readonly TimeSpan SendTimeout = TimeSpan.FromSeconds(8);
+
+    /// <summary>
+    /// How long a dispatcher may take before another one sends the row as well. It is also how long the rows of one that was killed lie idle: no
+    /// longer than an attempt needs, since a message sent twice is harmless.
+    /// </summary>
+    private static readonly TimeSpan Claim = SendTimeout + TimeSpan.FromSeconds(2);
 
     /// <summary>No claim and no delay reaches this far: what does was written before the clock was set back, and waits no longer.</summary>
     private static readonly TimeSpan Absurd = TimeSpan.FromHours(1);
