@@ -43,7 +43,7 @@ public sealed class RollingRestartTests(TestPlatform platform, ITestOutputHelper
         // One of each is taken away, for good.
         foreach (var service in seconds)
         {
-            await service.StopAsync();
+            await host.RemoveAsync(service);
         }
 
         output.WriteLine($"accepted {accepted.Count} failed {failures.Count} restarts {firsts.Count + seconds.Count} in {Stopwatch.GetElapsedTime(started).TotalSeconds:0} s");

@@ -22,7 +22,7 @@ internal sealed class DistributedHost : IAsyncDisposable
     /// <summary>In the order they are stopped: the edge first, reporting last.</summary>
     public IReadOnlyList<ServiceProcess> Services => services;
 
-    /// <summary>Starts another instance of a service and waits until it is ready; it is stopped with the host, or by its caller before.</summary>
+    /// <summary>Starts another instance of a service and waits until it is ready; it is stopped with the host, or by <see cref="RemoveAsync"/>.</summary>
     /// <param name="name">E.g. <c>routing</c>.</param>
     /// <param name="reporting">For a gateway: the instance of reporting that it asks; null: the first.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
@@ -33,6 +33,13 @@ internal sealed class DistributedHost : IAsyncDisposable
         another.Start();
         await ReadyAsync(another, _ => { }, cancellationToken);
         return another;
+    }
+
+    /// <summary>Takes an added instance away for good.</summary>
+    public async Task RemoveAsync(ServiceProcess instance)
+    {
+        services.Remove(instance);
+        await instance.DisposeAsync();
     }
 
     public ServiceProcess this[string name] => services.Last(s => s.Name == name);
