@@ -58,7 +58,7 @@ internal sealed class ServiceProcess(string name, string assembly, IReadOnlyDict
         throw new LocalServerException($"{name} is not ready after two minutes ({last}); its log is {LogPath}.");
     }
 
-    public async Task StopAsync()
+    private async Task StopAsync()
     {
         if (!stopping.IsCancellationRequested)
         {
