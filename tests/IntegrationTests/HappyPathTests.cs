@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Palimpsest.Contracts;
 using Palimpsest.Hosting;
 using Palimpsest.Imaging.Rendering;
@@ -59,6 +60,24 @@ public sealed class HappyPathTests(TestPlatform platform)
         // The counter can move: another picture moves it.
         await FinishedAsync(platform.Client, TestPictures.Forged(seed: 3));
         (await RunsAsync()).ShouldBeGreaterThan(before);
+    }
+
+    [Fact]
+    public async Task The_distributed_report_has_all_evidence_and_names_the_near_duplicate()
+    {
+        byte[] picture = TestPictures.Forged(seed: 4);
+        var first = await FinishedAsync(platform.Client, picture);
+        // The same pixels in another file: a byte behind the end.
+        var second = await FinishedAsync(platform.Client, [.. picture, 0]);
+        second.Cached.ShouldBeFalse();
+
+        using var report = JsonDocument.Parse(await platform.Client.BytesAsync($"/v1/analyses/{second.Id}/report?format=json"));
+
+        var evidence = report.RootElement.GetProperty("evidence").EnumerateArray().ToList();
+        evidence.Select(e => e.GetProperty("state").GetString()).ShouldNotContain("available", "the report makes what nobody has asked for yet");
+        evidence.Single(e => e.GetProperty("name").GetString() == "hash").GetProperty("similar").EnumerateArray()
+            .Select(s => s.GetProperty("id").GetString()).ShouldContain(first.Id);
+        System.Text.Encoding.UTF8.GetString(await platform.Client.BytesAsync($"/v1/analyses/{second.Id}/report")).ShouldContain(first.Id);
     }
 
     private async Task<double> RunsAsync() =>

@@ -18,9 +18,9 @@ internal sealed partial class NearDuplicates(PlatformDatabase database, IBlobSto
         ON CONFLICT (analysis_id) DO NOTHING
         """;
 
-    private static readonly string Candidates = $"""
+    private readonly string candidates = $"""
         SELECT h.analysis_id AS "Id", h.hash AS "Hash", a.created_at AS "CreatedAt", a.verdict AS "Verdict"
-        FROM ({string.Join(" UNION ", Enumerable.Range(0, Bands).Select(b => $"SELECT analysis_id, hash FROM perceptual_hashes WHERE tenant = @tenant AND band{b} IN @near{b}"))}) h
+        FROM ({string.Join(" UNION ", Enumerable.Range(0, Bands).Select(b => $"SELECT analysis_id, hash FROM perceptual_hashes WHERE tenant = @tenant AND {database.IsOneOf($"band{b}", $"near{b}")}"))}) h
         JOIN analyses a ON a.id = h.analysis_id
         WHERE a.tenant = @tenant AND a.erased_at IS NULL AND a.id <> @id AND a.created_at <= @before
         """;
@@ -106,7 +106,7 @@ internal sealed partial class NearDuplicates(PlatformDatabase database, IBlobSto
     private async Task<IReadOnlyList<SimilarAnalysis>> FindAsync(AnalysisRecord record, ulong hash, CancellationToken cancellationToken)
     {
         var rows = await database.QueryAsync<Row>(
-            Candidates,
+            candidates,
             new { id = record.Id, tenant = record.Tenant, before = record.CreatedAt.ToUnixTimeMilliseconds(), near0 = Near(hash, 0), near1 = Near(hash, 1), near2 = Near(hash, 2), near3 = Near(hash, 3) },
             cancellationToken);
         return

@@ -74,19 +74,16 @@ public sealed class OutboxStore(PlatformDatabase database, TimeProvider time) : 
 
     /// <summary>Removes rows the broker confirmed.</summary>
     internal Task RemoveAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken) =>
-        database.ExecuteAsync($"DELETE FROM outbox WHERE {In("id")}", new { ids = Array(ids) }, cancellationToken);
+        database.ExecuteAsync($"DELETE FROM outbox WHERE {database.IsOneOf("id", "ids")}", new { ids = Array(ids) }, cancellationToken);
 
     /// <summary>Gives rows back for the next round.</summary>
     internal Task ReleaseAsync(IReadOnlyCollection<string> ids, TimeSpan after, CancellationToken cancellationToken) =>
         database.ExecuteAsync(
-            $"UPDATE outbox SET claimed_until = @due WHERE {In("id")}",
+            $"UPDATE outbox SET claimed_until = @due WHERE {database.IsOneOf("id", "ids")}",
             new { ids = Array(ids), due = (time.GetUtcNow() + after).ToUnixTimeMilliseconds() }, cancellationToken);
 
     /// <summary>Rows waiting; the intake refuses above a limit.</summary>
     public Task<long> CountAsync(CancellationToken cancellationToken) => database.QueryFirstAsync<long>("SELECT count(*) FROM outbox", null, cancellationToken);
-
-    // Dapper expands "IN @ids" itself; PostgreSQL takes the array as it is.
-    private string In(string column) => database.IsPostgres ? $"{column} = ANY(@ids)" : $"{column} IN @ids";
 
     private static string[] Array(IReadOnlyCollection<string> ids) => [.. ids];
 }

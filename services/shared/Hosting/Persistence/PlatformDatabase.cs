@@ -42,6 +42,11 @@ public sealed class PlatformDatabase : IAsyncDisposable
         }.ToString();
     }
 
+    /// <summary>SQL that is true where a column has one of a list parameter's values: Dapper expands the list for SQLite, PostgreSQL takes the array as it is.</summary>
+    /// <param name="column">Column.</param>
+    /// <param name="parameter">The parameter's name, without the @.</param>
+    public string IsOneOf(string column, string parameter) => IsPostgres ? $"{column} = ANY(@{parameter})" : $"{column} IN @{parameter}";
+
     /// <summary>PostgreSQL rather than SQLite.</summary>
     public bool IsPostgres => postgres is not null;
 
