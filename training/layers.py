@@ -55,16 +55,27 @@ class Heads(nn.Module):
         return self.mask(x), (self.scale[0] * peak + self.scale[1])[:, None], e
 
 
+def truth(batch, mask):
+    """The batch's mask, averaged down to the grid of a predicted one."""
+    step = batch["mask"].shape[-1] // mask.shape[-1]
+    target = batch["mask"][:, None].float() / 255
+    return F.avg_pool2d(target, step) if step > 1 else target
+
+
+def dice_loss(p, target):
+    """1 - soft Dice of probabilities, mean over the forged pictures."""
+    forged = (target.sum((1, 2, 3)) > 1).float()
+    dice = 1 - (2 * (p * target).sum((1, 2, 3)) + 1) / ((p * p).sum((1, 2, 3)) + (target * target).sum((1, 2, 3)) + 1)
+    return (dice * forged).sum() / forged.sum().clamp(min=1)
+
+
 def localization_loss(out, batch):
     """1.5 BCE + 0.8 dice of the mask on its own grid, 0.15 BCE of the image logit where it is fair to judge it."""
     mask, score, _ = out
     mask = mask.float()
-    step = batch["mask"].shape[-1] // mask.shape[-1]
-    target = F.avg_pool2d(batch["mask"][:, None].float() / 255, step) if step > 1 else batch["mask"][:, None].float() / 255
+    target = truth(batch, mask)
     bce = F.binary_cross_entropy_with_logits(mask, target, pos_weight=torch.tensor(2.0, device=mask.device))
-    p, forged = mask.sigmoid(), (target.sum((1, 2, 3)) > 1).float()
-    dice = 1 - (2 * (p * target).sum((1, 2, 3)) + 1) / ((p * p).sum((1, 2, 3)) + (target * target).sum((1, 2, 3)) + 1)
-    dice = (dice * forged).sum() / forged.sum().clamp(min=1)
+    dice = dice_loss(mask.sigmoid(), target)
     image = F.binary_cross_entropy_with_logits(score[:, 0].float(), batch["label"], reduction="none")
     image = (image * batch["judged"]).sum() / batch["judged"].sum().clamp(min=1)
     return 1.5 * bce + 0.8 * dice + 0.15 * image, {"bce": bce.item(), "dice": dice.item(), "image": image.item()}

@@ -159,8 +159,9 @@ def plot(out):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     rows = [json.loads(line) for line in open(os.path.join(out, "log.jsonl"))]
-    for key in ("loss", "bce", "dice", "image"):
-        plt.plot([r["seen"] for r in rows], [r[key] for r in rows], label=key)
+    for key in ("loss", "bce", "dice", "image", "level", "haze"):
+        if key in rows[0]:
+            plt.plot([r["seen"] for r in rows], [r[key] for r in rows], label=key)
     plt.xlabel("tiles seen"), plt.legend(), plt.grid(alpha=0.3), plt.tight_layout()
     plt.savefig(os.path.join(out, "curves.png"))
 
