@@ -104,6 +104,19 @@ internal sealed class DistributedLedgerPlatform : ILedgerPlatform
         return platform;
     }
 
+    /// <summary>Waits until a service is ready, a little longer, and kills it.</summary>
+    public async Task KillWhenReadyAsync(string name, TimeSpan after)
+    {
+        int before = host[name].Id;
+        await host[name].WaitUntilReadyAsync(_ => false, CancellationToken.None);
+        await Task.Delay(after);
+        await KillAsync(host[name]);
+        for (int attempt = 0; host[name].Id == before && attempt < 600; attempt++)
+        {
+            await Task.Delay(50);
+        }
+    }
+
     public async Task<IReadOnlyList<string>> LeftAsync()
     {
         var start = new ProcessStartInfo(Control, ["list_queues", "--quiet", "--no-table-headers", "name", "messages"]) { RedirectStandardOutput = true };
