@@ -35,13 +35,14 @@ public sealed class SlowDiskTests
             struct timespec t = { ms / 1000, ms % 1000 * 1000000L };
             if (slow(fd)) nanosleep(&t, NULL);
         }
-        #define NEXT(name, type) static type next; if (!next) next = (type)dlsym(RTLD_NEXT, name);
-        int fsync(int fd) { NEXT("fsync", int (*)(int)) wait_ms(fd, 500); return next(fd); }
-        int fdatasync(int fd) { NEXT("fdatasync", int (*)(int)) wait_ms(fd, 500); return next(fd); }
-        ssize_t pwrite(int fd, const void *b, size_t n, off_t o) { NEXT("pwrite", ssize_t (*)(int, const void *, size_t, off_t)) wait_ms(fd, 5); return next(fd, b, n, o); }
-        ssize_t pwrite64(int fd, const void *b, size_t n, off_t o) { NEXT("pwrite64", ssize_t (*)(int, const void *, size_t, off_t)) wait_ms(fd, 5); return next(fd, b, n, o); }
-        ssize_t pread(int fd, void *b, size_t n, off_t o) { NEXT("pread", ssize_t (*)(int, void *, size_t, off_t)) wait_ms(fd, 2); return next(fd, b, n, o); }
-        ssize_t pread64(int fd, void *b, size_t n, off_t o) { NEXT("pread64", ssize_t (*)(int, void *, size_t, off_t)) wait_ms(fd, 2); return next(fd, b, n, o); }
+        #define SLOWED(result, name, pass, ms, ...) \
+            result name(__VA_ARGS__) { static result (*next)(__VA_ARGS__); if (!next) next = (result (*)(__VA_ARGS__))dlsym(RTLD_NEXT, #name); wait_ms(fd, ms); return next pass; }
+        SLOWED(int, fsync, (fd), 500, int fd)
+        SLOWED(int, fdatasync, (fd), 500, int fd)
+        SLOWED(ssize_t, pwrite, (fd, b, n, o), 5, int fd, const void *b, size_t n, off_t o)
+        SLOWED(ssize_t, pwrite64, (fd, b, n, o), 5, int fd, const void *b, size_t n, off_t o)
+        SLOWED(ssize_t, pread, (fd, b, n, o), 2, int fd, void *b, size_t n, off_t o)
+        SLOWED(ssize_t, pread64, (fd, b, n, o), 2, int fd, void *b, size_t n, off_t o)
         """;
 
     [SkippableFact]
