@@ -32,6 +32,7 @@ public sealed class RepeatedKillsTests
             }
 
             double killed = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            await platform.WaitUntilReadyAsync(victim);
             foreach (var analysis in accepted)
             {
                 var ended = await platform.Client.WaitAsync(analysis.Id, TimeSpan.FromMinutes(3));
