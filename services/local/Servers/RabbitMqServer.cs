@@ -63,7 +63,7 @@ internal sealed class RabbitMqServer(string folder) : ILocalServer
     /// <exception cref="LocalServerException">It failed.</exception>
     public async Task<string> ControlAsync(params string[] arguments)
     {
-        var start = new ProcessStartInfo("/usr/lib/rabbitmq/bin/rabbitmqctl", arguments) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("/usr/lib/rabbitmq/bin/rabbitmqctl", arguments) { RedirectStandardOutput = true, UseShellExecute = false };
         foreach (var (key, value) in ControlEnvironment)
         {
             start.Environment[key] = value;

@@ -16,7 +16,22 @@ internal static class AvifBoxes
     public static PinnedBytes? TryMend(byte[] file)
     {
         byte[] mended = [.. file];
-        return Mend(mended, 0, mended.Length) ? new PinnedBytes(mended) : null;
+        if (!Mend(mended, 0, mended.Length))
+        {
+            return null;
+        }
+
+        // Without its film a sequence is a still picture, and has to call itself one.
+        long brands = Math.Min(BinaryPrimitives.ReadUInt32BigEndian(mended), (uint)mended.Length);
+        for (int at = Header; at + 4 <= brands; at += 4)
+        {
+            if (mended.AsSpan(at).StartsWith("avis"u8))
+            {
+                "avif"u8.CopyTo(mended.AsSpan(at));
+            }
+        }
+
+        return new PinnedBytes(mended);
     }
 
     private static bool Mend(Span<byte> file, int at, int end)
