@@ -17,7 +17,8 @@ internal sealed class DeliveryStore(PlatformDatabase database, TimeProvider time
         WITH RECURSIVE targets (target) AS (
             SELECT min(target) FROM webhook_deliveries WHERE state = 'pending'
             UNION ALL
-            SELECT (SELECT min(d.target) FROM webhook_deliveries d WHERE d.state = 'pending' AND d.target > t.target) FROM targets t WHERE t.target IS NOT NULL)
+            SELECT (SELECT min(d.target) FROM webhook_deliveries d WHERE d.state = 'pending' AND d.target > t.target) FROM targets t WHERE t.target IS NOT NULL),
+        claimed (target) AS MATERIALIZED (SELECT target FROM webhook_deliveries WHERE state = 'pending' AND claimed_until >= @now)
         """;
 
     private const string Oldest = """
@@ -31,7 +32,7 @@ internal sealed class DeliveryStore(PlatformDatabase database, TimeProvider time
         SELECT id FROM (
             SELECT d.id, d.due_at, ROW_NUMBER() OVER (PARTITION BY d.target ORDER BY d.due_at, d.id) + COALESCE(b.busy, 0) AS place
             FROM targets t {(database.IsPostgres ? $"CROSS JOIN LATERAL ({Oldest}) d" : $"JOIN webhook_deliveries d ON d.id IN (SELECT id FROM ({Oldest}))")}
-            LEFT JOIN (SELECT target, count(*) AS busy FROM webhook_deliveries WHERE state = 'pending' AND claimed_until >= @now GROUP BY target) b ON b.target = d.target) ranked
+            LEFT JOIN (SELECT target, count(*) AS busy FROM claimed GROUP BY target) b ON b.target = d.target) ranked
         WHERE place <= @perTarget ORDER BY due_at LIMIT @limit
         """;
 
