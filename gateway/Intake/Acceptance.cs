@@ -94,6 +94,11 @@ internal sealed class Acceptance(
                 },
                 CancellationToken.None);
         }
+        catch (CommitInDoubtException)
+        {
+            // The row may be there, or come yet: its bytes stay. The client sends again under the same Idempotency-Key; the sweep removes what no row speaks of.
+            throw;
+        }
         catch
         {
             await TakeBackAsync(records);
@@ -118,7 +123,6 @@ internal sealed class Acceptance(
         {
             try
             {
-                // A connection that broke during the commit leaves it open whether it happened.
                 if (await analyses.LoadAsync(record.Id, CancellationToken.None) is null)
                 {
                     await blobs.DeleteAnalysisAsync(record.Id, CancellationToken.None);

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Microsoft.Extensions.Options;
 using Palimpsest.Contracts;
 using Palimpsest.Hosting;
@@ -36,9 +37,16 @@ internal sealed class PreferWait(IAnalysisStore analyses, IAnalysisSignals signa
         using var subscription = signals.Subscribe(id);
         while (true)
         {
-            if (await analyses.FindAsync(tenant, id, cancellationToken) is { } record && AnalysisStatuses.IsTerminal(record.Status))
+            try
             {
-                return record;
+                if (await analyses.FindAsync(tenant, id, cancellationToken) is { } record && AnalysisStatuses.IsTerminal(record.Status))
+                {
+                    return record;
+                }
+            }
+            catch (Exception e) when (e is DbException or TimeoutException)
+            {
+                // It is accepted already: a database that goes away now must not turn that into a refusal.
             }
 
             var left = limit - time.GetElapsedTime(start);

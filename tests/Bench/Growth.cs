@@ -6,15 +6,20 @@ namespace Palimpsest.Bench;
 /// <summary>How time and memory grow: with what is queued, with the size of pictures, with what is in flight, and with the hours.</summary>
 internal static class Growth
 {
-    /// <summary>10 to 10,000 jobs that wait while the decoders are held, then are worked off: milliseconds a job, and the most memory meanwhile.</summary>
+    private const int Quarters = 4;
+
+    /// <summary>
+    /// 10 to 10,000 jobs that wait while the decoders are held, then are worked off: milliseconds a job, and the most memory meanwhile. Of the longest also quarter by quarter: the first is
+    /// worked off before three others, the last before none, and by then the queue is short: its speed is the steady one.
+    /// </summary>
     public static async Task QueueAsync(Bench bench, CancellationToken cancellationToken)
     {
         await using var running = await Noop.StartAsync(bench, distributed: false, cancellationToken, new Dictionary<string, string?>(StringComparer.Ordinal) { ["Decoder:Timeout"] = "01:00:00" });
         await running.WarmAsync(Pictures.Tiny, 600, cancellationToken);
-        byte[][] pictures = [.. Enumerable.Range(0, 10_000).Select(_ => Pictures.Tiny.Next())];
+        byte[][] pictures = [.. Enumerable.Range(0, 11_110).Select(_ => Pictures.Tiny.Next())];
         var rows = new JsonArray();
         int from = 0;
-        foreach (int queued in new[] { 10, 100, 1_000, 8_890 })
+        foreach (int queued in new[] { 10, 100, 1_000, 10_000 })
         {
             Running.Pause("Palimpsest.Decoder");
             double done = await DoneAsync(running);
@@ -23,16 +28,27 @@ internal static class Growth
                 await running.Client.SubmitAsync(new MemoryStream(pictures[first + i]), "p.png", cancellationToken: token));
             from += queued;
             long start = Stopwatch.GetTimestamp(), most = 0;
+            var passed = new List<(double Done, double Ms)> { (0, 0) };
             Running.Resume("Palimpsest.Decoder");
-            while (await DoneAsync(running) - done < queued)
+            for (double ended = 0; ended < queued;)
             {
                 most = Math.Max(most, ProcessTree.ResidentBytes());
                 await Task.Delay(queued < 100 ? 10 : 250, cancellationToken);
+                ended = await DoneAsync(running) - done;
+                if (ended >= queued * (double)passed.Count / Quarters)
+                {
+                    passed.Add((ended, Stopwatch.GetElapsedTime(start).TotalMilliseconds));
+                }
             }
 
             double each = Stopwatch.GetElapsedTime(start).TotalMilliseconds / queued;
-            rows.Add(new JsonObject { ["queued"] = queued, ["ms_per_job"] = Bench.Number(each), ["resident_mb"] = most >> 20 });
-            Bench.Say($"  {queued} queued: {each:0.00} ms a job, at most {most >> 20} MB");
+            double[] quarters = [.. passed.Zip(passed.Skip(1), (a, b) => (b.Ms - a.Ms) / (b.Done - a.Done))];
+            rows.Add(new JsonObject
+            {
+                ["queued"] = queued, ["ms_per_job"] = Bench.Number(each), ["ms_per_job_by_quarter"] = new JsonArray([.. quarters.Select(q => Bench.Number(q))]), ["resident_mb"] = most >> 20,
+            });
+            Bench.Say($"  {queued} queued: {each:0.00} ms a job (by quarters {string.Join(", ", quarters.Select(q => $"{q:0.00}"))}), at most {most >> 20} MB");
+            bench.Result["queue_drain_share_of_steady_speed"] = Bench.Number(quarters[^1] / quarters.Take(Quarters - 1).Average(), 3);
         }
 
         bench.Result["growth_with_queue"] = rows;

@@ -16,9 +16,11 @@ internal sealed class EmbeddedProcess : IAsyncDisposable
 
     private readonly int volumeMegabytes;
 
-    private EmbeddedProcess(string? models, bool ownKey, bool asShipped, int volumeMegabytes)
+    private readonly string? slowedBy;
+
+    private EmbeddedProcess(string? models, bool ownKey, bool asShipped, int volumeMegabytes, string? slowedBy)
     {
-        (this.models, this.ownKey, this.asShipped, this.volumeMegabytes) = (models, ownKey, asShipped, volumeMegabytes);
+        (this.models, this.ownKey, this.asShipped, this.volumeMegabytes, this.slowedBy) = (models, ownKey, asShipped, volumeMegabytes, slowedBy);
         folder = Directory.CreateTempSubdirectory("palimpsest-embedded-").FullName;
         Port = ChildProcess.FreePort();
         http.BaseAddress = new Uri($"http://127.0.0.1:{Port}");
@@ -45,9 +47,10 @@ internal sealed class EmbeddedProcess : IAsyncDisposable
     /// <param name="ownKey">It makes its first key itself and prints it, as for somebody who just cloned; else it is <see cref="TestPlatform.Key"/>.</param>
     /// <param name="asShipped">Default deadlines; otherwise short ones, so that what waits for a sweep does not hold the tests up.</param>
     /// <param name="volumeMegabytes">Its data lie on a file system of this size, which only it sees; 0: beside everything else.</param>
-    public static async Task<EmbeddedProcess> StartAsync(string? models = null, bool ownKey = false, bool asShipped = false, int volumeMegabytes = 0)
+    /// <param name="slowedBy">A library loaded before all others, which makes work on its data slow; null: none.</param>
+    public static async Task<EmbeddedProcess> StartAsync(string? models = null, bool ownKey = false, bool asShipped = false, int volumeMegabytes = 0, string? slowedBy = null)
     {
-        var platform = new EmbeddedProcess(models, ownKey, asShipped, volumeMegabytes);
+        var platform = new EmbeddedProcess(models, ownKey, asShipped, volumeMegabytes, slowedBy);
         await platform.StartAgainAsync();
         return platform;
     }
@@ -86,6 +89,11 @@ internal sealed class EmbeddedProcess : IAsyncDisposable
         if (!asShipped)
         {
             (settings["Reporting__SweepSeconds"], settings["Reporting__StepSeconds"], settings["Intake__FirstDeadlineSeconds"]) = ("1", "4", "4");
+        }
+
+        if (slowedBy is not null)
+        {
+            (settings["LD_PRELOAD"], settings["SLOW_FOLDER"]) = (slowedBy, Data);
         }
 
         if (volumeMegabytes > 0)

@@ -1,5 +1,6 @@
 using Palimpsest.Contracts;
 using Palimpsest.Local.Client;
+using Palimpsest.Local.Servers;
 
 namespace Palimpsest.IntegrationTests;
 
@@ -37,6 +38,38 @@ public sealed class OutageTests(TestPlatform platform)
         }
 
         await platform.ReadyAsync();
+    }
+
+    [SkippableFact]
+    public async Task A_broker_that_takes_nothing_for_want_of_memory_holds_up_and_loses_nothing()
+    {
+        Skip.IfNot(platform.Host.Servers.RabbitMq is RabbitMqServer, "RABBITMQ_URL names a broker that is not ours to set.");
+        var broker = (RabbitMqServer)platform.Host.Servers.RabbitMq!;
+        var accepted = new List<AnalysisDocument>();
+        // Any publisher is blocked from here on (connection.blocked), consumers in the middle of their work too.
+        accepted.Add(await platform.Client.SubmitAsync(new MemoryStream(TestPictures.Forged(2050)), "p.jpg"));
+        await broker.ControlAsync("set_vm_memory_high_watermark", "absolute", "1MB");
+        try
+        {
+            for (int i = 1; i < 5; i++)
+            {
+                accepted.Add(await platform.Client.SubmitAsync(new MemoryStream(TestPictures.Forged(2050 + i)), "p.jpg"));
+            }
+
+            await Task.Delay(TimeSpan.FromSeconds(12));
+            (await platform.Client.GetAsync(accepted[^1].Id)).Status.ShouldBe(AnalysisStatuses.Queued);
+        }
+        finally
+        {
+            await broker.ControlAsync("set_vm_memory_high_watermark", "absolute", "1GB");
+        }
+
+        foreach (var analysis in accepted)
+        {
+            var ended = await platform.Client.WaitAsync(analysis.Id, Patience);
+            ended.Status.ShouldBe(AnalysisStatuses.Succeeded, ended.Error?.Detail);
+            ended.Detectors.Single(d => d.Name == DetectorNames.Shallowfake).State.ShouldBe(DetectorStates.Completed);
+        }
     }
 
     [SkippableFact]

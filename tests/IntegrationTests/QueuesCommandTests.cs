@@ -81,6 +81,7 @@ public sealed class QueuesCommandTests(TestPlatform platform) : IAsyncLifetime
             text.ShouldContain("from: " + queue);
         }
 
+        (await RunAsync("explain", queue + "_error", "--database", platform.Host.Servers.Urls["POSTGRES_URL"]!)).Output.ShouldContain("there is no such analysis");
         await WaitForAsync(queue + "_error", 2);
         mended = true;
         (await RunAsync("replay", queue + "_error", "--id", "no-such-message")).Exit.ShouldBe(1);

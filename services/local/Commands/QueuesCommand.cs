@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Data.Common;
+using Palimpsest.Contracts;
 using Palimpsest.Hosting;
 using Palimpsest.Local.Broker;
 using RabbitMQ.Client;
@@ -12,14 +14,15 @@ internal static class QueuesCommand
 {
     public static Command Create()
     {
+        var record = new Option<string?>("--database") { Description = "postgres://… (default: POSTGRES_URL): explain then says how each analysis stands.", Recursive = true };
         var url = new Option<string?>("--url") { Description = "amqp://… (default: RABBITMQ_URL).", Recursive = true };
-        var command = new Command("queues", "Shows waiting messages and consumers of each queue; exit 3 when messages lie in an error or dead-letter queue.") { url };
+        var command = new Command("queues", "Shows waiting messages and consumers of each queue; exit 3 when messages lie in an error or dead-letter queue.") { url, record };
         command.SetAction((parsed, token) => RunAsync(parsed, url, (broker, stop) => ListAsync(broker, stop), token));
 
         var queue = new Argument<string>("QUEUE") { Description = $"E.g. {Queues.Preprocess}_error or {Queues.DeadLetter}." };
         var max = new Option<int>("--max") { Description = "Messages at most.", DefaultValueFactory = _ => 20 };
         var explain = new Command("explain", "Says of each message what it is, which analysis it belongs to and why it lies there; the messages stay.") { queue, max };
-        explain.SetAction((parsed, token) => RunAsync(parsed, url, (broker, stop) => ExplainAsync(broker, parsed.GetValue(queue)!, parsed.GetValue(max), stop), token));
+        explain.SetAction((parsed, token) => RunAsync(parsed, url, (broker, stop) => ExplainAsync(broker, parsed.GetValue(queue)!, parsed.GetValue(max), parsed.GetValue(record), stop), token));
 
         var id = new Option<string?>("--id") { Description = "Only this message." };
         var replay = new Command("replay", "Puts messages back into the queue they failed in. Work that has been done or given up meanwhile is not repeated by it.") { queue, max, id };
@@ -81,18 +84,52 @@ internal static class QueuesCommand
         return stuck > 0 ? ScanCommand.SomeFailed : 0;
     }
 
-    private static async Task<int> ExplainAsync(IConnection connection, string queue, int max, CancellationToken cancellationToken)
+    private static async Task<int> ExplainAsync(IConnection connection, string queue, int max, string? record, CancellationToken cancellationToken)
     {
         await using var failed = await FailedQueue.OpenAsync(connection, queue, cancellationToken);
-        int count = 0;
+        var seen = new List<FailedMessage>();
         await failed.ForEachAsync(max, message =>
         {
-            count++;
-            Console.WriteLine(message.Describe());
+            seen.Add(message);
             return queue; // back to where it lay
         }, cancellationToken);
+        var states = await StatesAsync(record ?? Environment.GetEnvironmentVariable("POSTGRES_URL"), [.. seen.Select(m => m.AnalysisId).Distinct()], cancellationToken);
+        foreach (var message in seen)
+        {
+            Console.WriteLine(message.Describe());
+            if (states is not null)
+            {
+                Console.WriteLine("  state: " + (states.TryGetValue(message.AnalysisId, out string? status) ? Standing(status) : "there is no such analysis; a replay takes the message away and does nothing"));
+            }
+        }
+
+        int count = seen.Count;
         Console.WriteLine(count == 0 ? $"{queue} is empty." : $"{count} shown; './palimpsest queues replay {queue}' puts them back to work.");
         return 0;
+    }
+
+    private static string Standing(string status) => AnalysisStatuses.IsTerminal(status)
+        ? $"the analysis has ended ({status}); a replay takes the message away and changes nothing" : $"the analysis is open ({status}); a replay goes on with it";
+
+    /// <summary>How analyses stand; null without a database to ask.</summary>
+    private static async Task<Dictionary<string, string>?> StatesAsync(string? address, string[] ids, CancellationToken cancellationToken)
+    {
+        if (string.IsNullOrEmpty(address))
+        {
+            return null;
+        }
+
+        await using var database = new PlatformDatabase(new PlatformSettings { ServiceName = "queues", DataDirectory = "", ModelsDirectory = "", Postgres = new Uri(address) });
+        try
+        {
+            return (await database.QueryAsync<(string Id, string Status)>("SELECT id, status FROM analyses WHERE id = ANY(@ids)", new { ids }, cancellationToken))
+                .ToDictionary(a => a.Id, a => a.Status, StringComparer.Ordinal);
+        }
+        catch (DbException e)
+        {
+            await Console.Error.WriteLineAsync($"The database does not answer: {e.Message}");
+            return null;
+        }
     }
 
     private static async Task<int> ReplayAsync(IConnection connection, string queue, int max, string? id, CancellationToken cancellationToken)

@@ -6,7 +6,10 @@ namespace Palimpsest.Local.Distributed;
 /// <summary>One service of the distributed mode: started, watched, started again when it dies, stopped by its own process id.</summary>
 internal sealed class ServiceProcess(string name, string assembly, IReadOnlyDictionary<string, string?> environment, Uri address, string logFolder, TimeProvider time) : IAsyncDisposable
 {
+    private const int Kill = 9;
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(50);
+    private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(500), Longest = TimeSpan.FromSeconds(30);
     private readonly HttpClient http = new() { Timeout = TimeSpan.FromSeconds(5) };
     private readonly CancellationTokenSource stopping = new();
     private ChildProcess? child;
@@ -84,15 +87,16 @@ internal sealed class ServiceProcess(string name, string assembly, IReadOnlyDict
 
     private async Task WatchAsync()
     {
-        var pause = TimeSpan.FromMilliseconds(500);
+        var pause = Shortest;
         while (!stopping.IsCancellationRequested)
         {
             try
             {
                 long started = time.GetTimestamp();
                 await child!.WaitForExitAsync(stopping.Token);
-                // One that dies at once is not started in a tight loop.
-                pause = time.GetElapsedTime(started) > TimeSpan.FromSeconds(30) ? TimeSpan.FromMilliseconds(500) : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, TimeSpan.FromSeconds(30).Ticks));
+                // One that dies by itself at once is not started in a tight loop. One that was killed does nothing wrong: however often that happens, it comes back at once.
+                bool killed = child.ExitCode == 128 + Kill;
+                pause = killed || time.GetElapsedTime(started) > TimeSpan.FromSeconds(30) ? Shortest : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, Longest.Ticks));
                 await Console.Error.WriteLineAsync($"{name} ended (exit code {child.ExitCode}); starting it again");
                 await Task.Delay(pause, time, stopping.Token);
                 Restarts++;

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Palimpsest.Local.Servers;
 
 /// <summary>RabbitMQ from Debian's package, beside any other instance: own node name, ports, port mapper, cookie and data.</summary>
@@ -55,6 +57,22 @@ internal sealed class RabbitMqServer(string folder) : ILocalServer
         };
         server = ChildProcess.Start("rabbitmq-server", [program], environment, log, folder);
         await ServerPrograms.WaitAsync(server, log, () => ServerPrograms.GreetsAsync(port, "AMQP\0\0\u0009\u0001"u8.ToArray(), 1), cancellationToken);
+    }
+
+    /// <summary>Runs <c>rabbitmqctl</c> on this node.</summary>
+    /// <exception cref="LocalServerException">It failed.</exception>
+    public async Task<string> ControlAsync(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("/usr/lib/rabbitmq/bin/rabbitmqctl", arguments) { RedirectStandardOutput = true, UseShellExecute = false };
+        foreach (var (key, value) in ControlEnvironment)
+        {
+            start.Environment[key] = value;
+        }
+
+        using var control = Process.Start(start)!;
+        string output = await control.StandardOutput.ReadToEndAsync();
+        await control.WaitForExitAsync();
+        return control.ExitCode == 0 ? output : throw new LocalServerException($"rabbitmqctl {arguments[0]} failed: {output}");
     }
 
     public async Task StopAsync()

@@ -140,7 +140,7 @@ internal sealed class Analysis(Calibration calibration, ReportingOptions options
         if (e.Passing && record.StageAttempts < options.MaxResends)
         {
             var again = Commands(record).Where(o => e.Detector is null || o.Queue == Queues.Localize(e.Detector)).ToList();
-            var at = now + (options.FaultRetry * Math.Pow(2, record.StageAttempts));
+            var at = now + (options.FaultRetry * Math.Pow(2, record.StageAttempts) * (1 + e.Spread));
             return again.Count == 0 ? null : new AnalysisChange(
                 Waiting(record, at, record.StageAttempts + 1), [.. again.Select(o => o with { NotBefore = at })], NeedsReport: false);
         }

@@ -7,7 +7,8 @@ namespace Palimpsest.Reporting;
 /// <param name="Detector">For <see cref="Steps.Localize"/>: which.</param>
 /// <param name="Passing">The reason will pass (a server was restarting): try the step again a little later.</param>
 /// <param name="Detail">What happened, one sentence.</param>
-internal sealed record StepFailed(string Step, string? Detector, bool Passing, string Detail);
+/// <param name="Spread">Share of the wait, 0..1, that is added to it: what failed together must not meet again.</param>
+internal sealed record StepFailed(string Step, string? Detector, bool Passing, string Detail, double Spread = 0);
 
 /// <summary>The sweep re-sends the pending step.</summary>
 /// <param name="Counted">It counts towards the limit; false after a restart with an empty transport.</param>

@@ -12,13 +12,6 @@ internal sealed partial class StalledSweep(
     PlatformDatabase database, PlatformSettings settings, IAnalysisStore store, AnalysisUpdater updater, StepProgress progress, IDetectorRegistry detectors, BatchCompletion batches,
     ReportingOptions options, TimeProvider time, ILogger<StalledSweep> log) : BackgroundService
 {
-    // What is in the outbox was not sent yet: nothing is lost. Oldest first: the overtaken ones are among the oldest.
-    private const string Overdue = """
-        SELECT id FROM analyses
-        WHERE stage_due IS NOT NULL AND stage_due <= @now AND stage = @stage AND id NOT IN (SELECT analysis_id FROM outbox)
-        ORDER BY stage_since LIMIT @limit
-        """;
-
     private const string InStages = "SELECT stage, count(*), min(stage_since) FROM analyses WHERE stage_due IS NOT NULL GROUP BY stage";
 
     private const string Unfinished = """
@@ -33,16 +26,16 @@ internal sealed partial class StalledSweep(
         foreach (string stage in new[] { Stages.Preprocessing, Stages.Routing, Stages.Localizing })
         {
             var plan = new StalledPlan(options, progress, alive, now);
-            var ids = await database.QueryAsync<string>(Overdue, new { now = now.ToUnixTimeMilliseconds(), stage, limit = options.SweepBatch * 4 }, cancellationToken);
+            // In one reading: of a long queue all but a few only wait. The overtaken ones are among the oldest.
             int moved = 0;
-            foreach (string id in ids)
+            foreach (var record in await store.OverdueAsync(stage, now, options.SweepBatch * 4, cancellationToken))
             {
-                if (moved >= options.SweepBatch || await store.LoadAsync(id, cancellationToken) is not { } record || plan.Decide(record) is not { } decision)
+                if (moved >= options.SweepBatch || plan.Decide(record) is not { } decision)
                 {
                     continue;
                 }
 
-                LogMoved(decision is StepOverdue ? "Sending again" : "Giving up", Analysis.Pending(record.Findings), id);
+                LogMoved(decision is StepOverdue ? "Sending again" : "Giving up", Analysis.Pending(record.Findings), record.Id);
                 await MoveAsync(record, decision, cancellationToken);
                 moved++;
             }

@@ -12,13 +12,27 @@ internal sealed class DeliveryStore(PlatformDatabase database, TimeProvider time
     private const int HistoryKept = 20;
     private const long ClaimLock = 0x5745_4248; // "WEBH", any constant will do
 
-    // The oldest due rows of each target, as many as its limit leaves room for: a receiver with ten thousand waiting does not stand before the others.
-    private const string Claimable = """
+    // The receivers that something is pending for, each found by one step in the index: what one claim costs does not depend on how much waits.
+    private const string Targets = """
+        WITH RECURSIVE targets (target) AS (
+            SELECT min(target) FROM webhook_deliveries WHERE state = 'pending'
+            UNION ALL
+            SELECT (SELECT min(d.target) FROM webhook_deliveries d WHERE d.state = 'pending' AND d.target > t.target) FROM targets t WHERE t.target IS NOT NULL),
+        claimed (target) AS MATERIALIZED (SELECT target FROM webhook_deliveries WHERE state = 'pending' AND claimed_until >= @now)
+        """;
+
+    private const string Oldest = """
+        SELECT o.id, o.target, o.due_at FROM webhook_deliveries o
+        WHERE o.target = t.target AND o.state = 'pending' AND o.due_at <= @now AND o.claimed_until < @now ORDER BY o.due_at, o.id LIMIT @perTarget
+        """;
+
+    // The oldest due rows of each target, as many as its limit leaves room for: a receiver with ten thousand waiting does not stand before the others. SQLite has no LATERAL.
+    private string Claimable => $"""
+        {Targets}
         SELECT id FROM (
             SELECT d.id, d.due_at, ROW_NUMBER() OVER (PARTITION BY d.target ORDER BY d.due_at, d.id) + COALESCE(b.busy, 0) AS place
-            FROM webhook_deliveries d
-            LEFT JOIN (SELECT target, count(*) AS busy FROM webhook_deliveries WHERE state = 'pending' AND claimed_until >= @now GROUP BY target) b ON b.target = d.target
-            WHERE d.state = 'pending' AND d.due_at <= @now AND d.claimed_until < @now) ranked
+            FROM targets t {(database.IsPostgres ? $"CROSS JOIN LATERAL ({Oldest}) d" : $"JOIN webhook_deliveries d ON d.id IN (SELECT id FROM ({Oldest}))")}
+            LEFT JOIN (SELECT target, count(*) AS busy FROM claimed GROUP BY target) b ON b.target = d.target) ranked
         WHERE place <= @perTarget ORDER BY due_at LIMIT @limit
         """;
 

@@ -19,9 +19,15 @@ internal sealed record Struck(string Name, int Kills, TimeSpan At, TimeSpan Reco
 /// Strikes in seeded order while submissions stream in: a share of them is set free with each round, and in the middle of that burst something is killed or bent. Every kill and every
 /// bend comes once before any comes again. One thing at a time, so that recovery can be told.
 /// </summary>
-internal sealed class Chaos(ILedgerPlatform platform, LedgerBook book, int seed, Action<string> say)
+/// <param name="platform">Is struck.</param>
+/// <param name="book">Submits.</param>
+/// <param name="seed">Of the order.</param>
+/// <param name="only">Strikes with this in their name only; empty: all.</param>
+/// <param name="say">Told of each.</param>
+internal sealed class Chaos(ILedgerPlatform platform, LedgerBook book, int seed, string only, Action<string> say)
 {
-    private const int Clients = 4;
+    // A burst of eighty from four would last longer than what happens in it.
+    private const int Clients = 4, ClientsOfMany = 8, Many = 2_000;
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(4);
 
     private readonly Random random = new(seed);
@@ -31,7 +37,7 @@ internal sealed class Chaos(ILedgerPlatform platform, LedgerBook book, int seed,
     public async Task<IReadOnlyList<Struck>> RunAsync(int submissions, int kills, int bends, TimeSpan most)
     {
         var released = Channel.CreateUnbounded<int>();
-        var clients = Enumerable.Range(0, Clients).Select(_ => SubmitAsync(released.Reader)).ToList();
+        var clients = Enumerable.Range(0, submissions >= Many ? ClientsOfMany : Clients).Select(_ => SubmitAsync(released.Reader)).ToList();
         var strikes = Order(kills, bends);
         var struck = new List<Struck>();
         for (int round = 0, free = 0; round < strikes.Count && Stopwatch.GetElapsedTime(start) < most; round++)
@@ -43,7 +49,7 @@ internal sealed class Chaos(ILedgerPlatform platform, LedgerBook book, int seed,
 
             await Task.Delay(random.Next(200, 1500));
             struck.Add(strikes[round].Kill ? await KillAsync(strikes[round]) : await BendAsync(strikes[round]));
-            say(struck[^1].ToString());
+            say($"{struck[^1]} ({free} set free)");
         }
 
         released.Writer.Complete();
@@ -53,14 +59,16 @@ internal sealed class Chaos(ILedgerPlatform platform, LedgerBook book, int seed,
 
     private List<Strike> Order(int kills, int bends)
     {
-        var all = Deck(platform.Kills, kills).Concat(Deck(platform.Bends, bends)).ToArray();
+        var all = Deck(Named(platform.Kills), kills).Concat(Deck(Named(platform.Bends), bends)).ToArray();
         random.Shuffle(all);
         return [.. all];
     }
 
+    private List<Strike> Named(IReadOnlyList<Strike> strikes) => [.. strikes.Where(s => s.Name.Contains(only, StringComparison.Ordinal))];
+
     private IEnumerable<Strike> Deck(IReadOnlyList<Strike> strikes, int count)
     {
-        for (int left = count; left > 0; left -= strikes.Count)
+        for (int left = count; left > 0 && strikes.Count > 0; left -= strikes.Count)
         {
             Strike[] shuffled = [.. strikes];
             random.Shuffle(shuffled);

@@ -51,8 +51,6 @@ internal static class Strikes
 /// <summary>Gateway, five services, broker, cache and database as processes of their own, with the settings they are shipped with; a proxy before each server and before the receiver.</summary>
 internal sealed class DistributedLedgerPlatform : ILedgerPlatform
 {
-    private const string Control = "/usr/lib/rabbitmq/bin/rabbitmqctl";
-
     // The second attempt of a webhook comes after five seconds, the third only after five minutes: two attempts in one bend would test the patience of the test.
     private const double LongestSinkBend = 3, LongestBend = 8;
 
@@ -104,18 +102,25 @@ internal sealed class DistributedLedgerPlatform : ILedgerPlatform
         return platform;
     }
 
+    /// <summary>Waits until a service is ready.</summary>
+    public Task WaitUntilReadyAsync(string name) => host[name].WaitUntilReadyAsync(_ => false, CancellationToken.None);
+
+    /// <summary>Waits until a service is ready, a little longer, and kills it.</summary>
+    public async Task KillWhenReadyAsync(string name, TimeSpan after)
+    {
+        int before = host[name].Id;
+        await WaitUntilReadyAsync(name);
+        await Task.Delay(after);
+        await KillAsync(host[name]);
+        for (int attempt = 0; host[name].Id == before && attempt < 600; attempt++)
+        {
+            await Task.Delay(50);
+        }
+    }
+
     public async Task<IReadOnlyList<string>> LeftAsync()
     {
-        var start = new ProcessStartInfo(Control, ["list_queues", "--quiet", "--no-table-headers", "name", "messages"]) { RedirectStandardOutput = true };
-        foreach (var (key, value) in ((RabbitMqServer)servers.RabbitMq!).ControlEnvironment)
-        {
-            start.Environment[key] = value;
-        }
-
-        using var control = Process.Start(start)!;
-        string[] queues = (await control.StandardOutput.ReadToEndAsync()).Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        await control.WaitForExitAsync();
-        control.ExitCode.ShouldBe(0);
+        string[] queues = (await ((RabbitMqServer)servers.RabbitMq!).ControlAsync("list_queues", "--quiet", "--no-table-headers", "name", "messages")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         queues.Length.ShouldBeGreaterThanOrEqualTo(Queues.All.Count, "a broker without our queues would look empty");
         return [.. queues.Where(q => !q.EndsWith("\t0", StringComparison.Ordinal))];
     }

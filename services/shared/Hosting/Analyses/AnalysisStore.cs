@@ -90,9 +90,13 @@ internal sealed class AnalysisStore(PlatformDatabase database, OutboxStore outbo
     public async Task<AnalysisRecord?> LoadAsync(string id, CancellationToken cancellationToken) =>
         (await database.QueryFirstAsync<Row>($"SELECT {Columns} FROM analyses WHERE id = @id", new { id }, cancellationToken))?.Open();
 
-    public Task<IReadOnlyList<AnalysisRecord>> DueAsync(DateTimeOffset due, int limit, CancellationToken cancellationToken) => ReadAsync(
-        $"SELECT {Columns} FROM analyses WHERE stage_due IS NOT NULL AND stage_due <= @due ORDER BY stage_due LIMIT @limit",
-        new { due = due.ToUnixTimeMilliseconds(), limit }, cancellationToken);
+    public Task<IReadOnlyList<AnalysisRecord>> OverdueAsync(string stage, DateTimeOffset due, int limit, CancellationToken cancellationToken) => ReadAsync(
+        $"""
+        SELECT {Columns} FROM analyses
+        WHERE stage_due IS NOT NULL AND stage_due <= @due AND stage = @stage AND id NOT IN (SELECT analysis_id FROM outbox)
+        ORDER BY stage_since LIMIT @limit
+        """,
+        new { stage, due = due.ToUnixTimeMilliseconds(), limit }, cancellationToken);
 
     public Task<IReadOnlyList<AnalysisRecord>> ExpiredAsync(DateTimeOffset now, int limit, CancellationToken cancellationToken) => ReadAsync(
         $"SELECT {Columns} FROM analyses WHERE erased_at IS NULL AND expires_at <= @now AND stage_due IS NULL ORDER BY expires_at LIMIT @limit",

@@ -20,8 +20,10 @@ public interface IAnalysisStore
     /// <returns>The record as saved; null when somebody else saved first: load again and re-apply.</returns>
     Task<AnalysisRecord?> TrySaveAsync(AnalysisRecord record, IReadOnlyCollection<OutboxMessage> messages, Func<DbTransaction, Task>? also, CancellationToken cancellationToken);
 
-    /// <summary>Non-terminal analyses whose step is due before <paramref name="due"/>, oldest first.</summary>
-    Task<IReadOnlyList<AnalysisRecord>> DueAsync(DateTimeOffset due, int limit, CancellationToken cancellationToken);
+    /// <summary>
+    /// Non-terminal analyses of a stage whose step is due before <paramref name="due"/>, the longest waiting first. Not those of which something lies in the outbox: that was not sent yet.
+    /// </summary>
+    Task<IReadOnlyList<AnalysisRecord>> OverdueAsync(string stage, DateTimeOffset due, int limit, CancellationToken cancellationToken);
 
     /// <summary>Unerased analyses past their retention, oldest first.</summary>
     Task<IReadOnlyList<AnalysisRecord>> ExpiredAsync(DateTimeOffset now, int limit, CancellationToken cancellationToken);

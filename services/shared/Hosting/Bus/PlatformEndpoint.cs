@@ -7,7 +7,10 @@ namespace Palimpsest.Hosting;
 /// <summary>What every receive endpoint has in common: quorum queue, dead-lettering after five deliveries, three short retries of transient errors, patience while the database is away.</summary>
 public static class PlatformEndpoint
 {
-    /// <summary>Deliveries after which the broker gives a message up to the dead-letter queue.</summary>
+    /// <summary>
+    /// Redeliveries after which the broker gives a message up to the dead-letter queue. It counts every lost connection and every death of the consumer, whoever caused it, so this is not
+    /// yet the end: reporting sends the step again a few times, later and later.
+    /// </summary>
     public const int DeliveryLimit = 5;
 
     /// <summary>Tries while the database does not answer: about fifteen minutes, at most four seconds apart.</summary>
@@ -31,6 +34,13 @@ public static class PlatformEndpoint
             rabbit.SetQueueArgument("x-overflow", "reject-publish");
         }
 
+        endpoint.UsePlatformRetry();
+    }
+
+    /// <summary>Three short retries of transient errors, and patience while the database is away.</summary>
+    /// <param name="endpoint">The endpoint.</param>
+    public static void UsePlatformRetry(this IReceiveEndpointConfigurator endpoint)
+    {
         // The database going away is nothing this message did. Giving it up would cost its analysis a minute until the sweep, and all the messages after it would fail as well: they wait
         // here, unacknowledged, as many as are taken ahead. The broker allows half an hour.
         endpoint.UseMessageRetry(retry =>

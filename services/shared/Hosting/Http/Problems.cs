@@ -101,6 +101,10 @@ public static partial class Problems
                 return ApiException.Unavailable(ErrorCodes.Unavailable, "The storage volume is full; nothing was accepted. Try again later.", 30);
             case DbException { SqlState: UntranslatableCharacter }:
                 return ApiException.Malformed("The request holds a character that cannot be kept: U+0000.");
+            case CommitInDoubtException:
+                Log(context).LogUnavailable(e);
+                return ApiException.Unavailable(
+                    ErrorCodes.Unavailable, "The database did not say whether it kept this. Send it again: under the same Idempotency-Key, if it had one, it is not done twice.", 5);
             case DbException or TimeoutException:
                 Log(context).LogUnavailable(e);
                 return ApiException.Unavailable(ErrorCodes.Unavailable, "A server behind this one does not answer; nothing was accepted. Try again later.", 5);

@@ -71,6 +71,7 @@ public sealed class PlatformDatabase : IAsyncDisposable
     }
 
     /// <summary>Runs work in one transaction; commits when it returns, rolls back when it throws.</summary>
+    /// <exception cref="CommitInDoubtException">The connection broke over the commit.</exception>
     public async Task<T> InTransactionAsync<T>(Func<DbTransaction, Task<T>> work, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(work);
@@ -82,7 +83,15 @@ public sealed class PlatformDatabase : IAsyncDisposable
         await using var connection = await OpenAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
         var result = await work(transaction);
-        await transaction.CommitAsync(cancellationToken);
+        try
+        {
+            await transaction.CommitAsync(cancellationToken);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            throw new CommitInDoubtException(e);
+        }
+
         return result;
     }
 

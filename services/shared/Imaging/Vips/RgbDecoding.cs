@@ -41,6 +41,7 @@ public static class RgbDecoding
         ImageFormats.Png => VipsImage.FromEncoded("pngload_source", encoded, ("fail-on", "truncated"), ("access", "sequential")),
         ImageFormats.Tiff => VipsImage.FromEncoded("tiffload_source", encoded, ("fail-on", "error")),
         ImageFormats.Gif => VipsImage.FromEncoded("gifload_source", encoded, ("fail-on", "truncated"), ("access", "sequential")),
+        ImageFormats.Avif => VipsImage.FromEncoded("heifload_source", encoded, ("fail-on", "truncated"), ("access", "sequential")),
         _ => throw new ArgumentOutOfRangeException(nameof(format), format, "Not a format that is rebuilt."),
     };
 
