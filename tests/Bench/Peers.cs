@@ -30,6 +30,7 @@ internal static class Peers
             {
                 peers["node"] = new JsonObject { ["images_per_s"] = row["node_images_per_s"]?.DeepClone() };
                 peers["flask"] = new JsonObject { ["images_per_s"] = row["flask_images_per_s"]?.DeepClone() };
+                peers["flask_own_server"] = new JsonObject { ["images_per_s"] = row["flask_own_server_images_per_s"]?.DeepClone() };
             }
 
             peers[milliseconds == 0 ? "shipped_models" : $"{milliseconds:0}_ms_network"] = row;
@@ -43,12 +44,14 @@ internal static class Peers
         await using var redis = new RedisServer(bench.NewFolder("redis"));
         await redis.StartAsync(cancellationToken);
         await using var node = await Peer.NodeAsync(bench.NewFolder("node"), models, redis.Url, cancellationToken);
-        await using var flask = await Peer.FlaskAsync(bench.NewFolder("flask"), models, cancellationToken);
+        await using var flask = await Peer.FlaskAsync(bench.NewFolder("flask"), models, gunicorn: true, cancellationToken);
+        await using var own = await Peer.FlaskAsync(bench.NewFolder("flask-own"), models, gunicorn: false, cancellationToken);
         var sides = new (string Name, Func<int, Task<double>> Run)[]
         {
             ("platform", count => platform.Load.WithMasksAsync(Pictures.Megapixel, count, Clients, cancellationToken)),
             ("node", count => node.RunAsync(Pictures.Megapixel, count, Clients, cancellationToken)),
             ("flask", count => flask.RunAsync(Pictures.Megapixel, count, Clients, cancellationToken)),
+            ("flask_own_server", count => own.RunAsync(Pictures.Megapixel, count, Clients, cancellationToken)),
         };
         var speeds = sides.ToDictionary(s => s.Name, _ => new List<double>(), StringComparer.Ordinal);
         await platform.WarmAsync(Pictures.Megapixel, bench.Pictures, cancellationToken);
@@ -67,11 +70,12 @@ internal static class Peers
             Bench.Say($"  {string.Join(", ", speeds.Select(s => $"{s.Key} {s.Value[^1]:0.00}/s"))}");
         }
 
-        double ours = Percentiles.Median(speeds["platform"]), theirs = Percentiles.Median(speeds["node"]), seed = Percentiles.Median(speeds["flask"]);
+        double ours = Percentiles.Median(speeds["platform"]), theirs = Percentiles.Median(speeds["node"]), flasks = Percentiles.Median(speeds["flask"]), seed = Percentiles.Median(speeds["flask_own_server"]);
         return new JsonObject
         {
-            ["pictures"] = Throughput.Size(Pictures.Megapixel), ["platform_images_per_s"] = Bench.Number(ours), ["node_images_per_s"] = Bench.Number(theirs), ["flask_images_per_s"] = Bench.Number(seed),
-            ["platform_over_node"] = Bench.Number(ours / theirs), ["platform_over_flask"] = Bench.Number(ours / seed),
+            ["pictures"] = Throughput.Size(Pictures.Megapixel), ["platform_images_per_s"] = Bench.Number(ours), ["node_images_per_s"] = Bench.Number(theirs), ["flask_images_per_s"] = Bench.Number(flasks),
+            ["flask_own_server_images_per_s"] = Bench.Number(seed),
+            ["platform_over_node"] = Bench.Number(ours / theirs), ["platform_over_flask"] = Bench.Number(ours / flasks), ["platform_over_flask_own_server"] = Bench.Number(ours / seed),
         };
     }
 
@@ -90,14 +94,20 @@ internal static class Peers
                 : throw new LocalServerException($"The Node peer needs its packages: (cd {folder} && npm install)");
         }
 
-        public static Task<Peer> FlaskAsync(string data, string models, CancellationToken cancellationToken)
+        /// <summary>Under gunicorn, a process a core with one thread for each run: the best of its kind. Or as the seed starts it: one process, Flask's own server, the engine's own threads.</summary>
+        public static Task<Peer> FlaskAsync(string data, string models, bool gunicorn, CancellationToken cancellationToken)
         {
             // Debian's Python: python3-flask, python3-opencv and gunicorn are its packages.
             string folder = Path.Combine(Root, "flask"), workers = Workers;
             string engine = Directory.EnumerateFiles(AppContext.BaseDirectory, "libonnxruntime.so", SearchOption.AllDirectories).First();
-            var environment = new Dictionary<string, string?>(StringComparer.Ordinal) { ["ORT_LIBRARY"] = engine };
+            var environment = new Dictionary<string, string?>(StringComparer.Ordinal) { ["ORT_LIBRARY"] = engine, ["THREADS"] = gunicorn ? "1" : "0" };
             int port = ChildProcess.FreePort();
-            string[] command = File.Exists("/usr/bin/gunicorn")
+            if (gunicorn && !File.Exists("/usr/bin/gunicorn"))
+            {
+                throw new LocalServerException("The Flask peer needs gunicorn (Debian: apt-get install gunicorn python3-flask python3-opencv).");
+            }
+
+            string[] command = gunicorn
                 ? ["/usr/bin/gunicorn", "--workers", workers, "--bind", $"127.0.0.1:{port}", "--timeout", "300", "app:app"]
                 : ["/usr/bin/python3", "app.py"];
             return StartAsync("Flask peer", command, folder, data, models, environment, cancellationToken, port);

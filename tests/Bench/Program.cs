@@ -15,4 +15,5 @@ root.Subcommands.Add(MalformedCommand.Create());
 root.SetAction((parsed, token) => Benchmark.RunAsync(
     parsed.GetValue(only) is { Length: > 0 } named ? named : [.. Parts.All.Keys.Where(part => part != Parts.OnRequest)],
     parsed.GetValue(pictures), parsed.GetValue(rounds), parsed.GetValue(minutes), parsed.GetValue(output), token));
-return await root.Parse(args).InvokeAsync();
+// Servers that were started are stopped before the process ends, however long they take.
+return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(2) });

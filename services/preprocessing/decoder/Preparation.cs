@@ -83,7 +83,7 @@ internal static class Preparation
         long offset = PreparedImage.Align(PreparedImage.HeaderBytes + pixels.Span.Length);
         if (coefficients is not null)
         {
-            RandomAccess.Write(file, MemoryMarshal.AsBytes<short>(coefficients.Values), offset);
+            RandomAccess.Write(file, MemoryMarshal.AsBytes(coefficients.Values), offset);
         }
 
         return offset;

@@ -131,8 +131,8 @@ internal sealed partial class AnalysisUpdater(
             LocalizeManipulation m => OutboxMessage.Command(time, outgoing.Queue, record.Id, m),
             _ => throw new ArgumentException($"{outgoing.Message.GetType().Name} is not sent by reporting.", nameof(outgoing)),
         };
-        // The sweep has no request around it: its messages join the trace of the submission.
-        return message with { NotBefore = outgoing.NotBefore, Traceparent = Activity.Current?.Id ?? record.Request.Traceparent };
+        // The sweep has no request around it, and without a collector nor has a message: theirs join the trace of the submission.
+        return message with { NotBefore = outgoing.NotBefore, Traceparent = Activity.Current is { IsAllDataRequested: true } span ? span.Id : record.Request.Traceparent };
     }
 
     private OutboxMessage? Announcement(AnalysisRecord record) => record.Status switch

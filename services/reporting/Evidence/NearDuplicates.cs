@@ -101,7 +101,7 @@ internal sealed partial class NearDuplicates(PlatformDatabase database, IBlobSto
     }
 
     private Task KeepAsync(AnalysisRecord record, ulong hash, CancellationToken cancellationToken) => database.ExecuteAsync(
-        Insert, new { id = record.Id, hash = PerceptualHash.ToText(hash), band0 = Band(hash, 0), band1 = Band(hash, 1), band2 = Band(hash, 2), band3 = Band(hash, 3) }, cancellationToken);
+        Insert, new { id = record.Id, hash = PerceptualHash.ToText(hash), band0 = Band(hash, 0), band1 = Band(hash, 1), band2 = Band(hash, 2), band3 = Band(hash, 3) }, cancellationToken, promised: false);
 
     private async Task<IReadOnlyList<SimilarAnalysis>> FindAsync(AnalysisRecord record, ulong hash, CancellationToken cancellationToken)
     {

@@ -14,6 +14,9 @@ public static class PerceptualHash
     private const int Side = 32;
     private const int Kept = 8;
 
+    // [frequency − 1][cell]
+    private static readonly double[] Cosines = [.. Enumerable.Range(0, Kept * Side).Select(i => Math.Cos(((2 * (i % Side)) + 1) * ((i / Side) + 1) * Math.PI / (2 * Side)))];
+
     /// <summary>The hash of a picture as it is shown.</summary>
     /// <param name="rgb">Stored orientation, height×width×3 bytes.</param>
     /// <param name="width">Pixels a row.</param>
@@ -31,7 +34,7 @@ public static class PerceptualHash
                 double sum = 0;
                 for (int x = 0; x < Side; x++)
                 {
-                    sum += cells[(y * Side) + x] * Math.Cos(((2 * x) + 1) * u * Math.PI / (2 * Side));
+                    sum += cells[(y * Side) + x] * Cosines[((u - 1) * Side) + x];
                 }
 
                 rows[(y * Kept) + u - 1] = sum;
@@ -45,7 +48,7 @@ public static class PerceptualHash
                 double sum = 0;
                 for (int y = 0; y < Side; y++)
                 {
-                    sum += rows[(y * Kept) + u] * Math.Cos(((2 * y) + 1) * v * Math.PI / (2 * Side));
+                    sum += rows[(y * Kept) + u] * Cosines[((v - 1) * Side) + y];
                 }
 
                 low[((v - 1) * Kept) + u] = sum;

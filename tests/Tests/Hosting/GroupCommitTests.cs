@@ -82,6 +82,35 @@ public sealed class GroupCommitTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_promise_waits_for_the_disk_and_takes_along_what_shares_its_commit()
+    {
+        const long Full = 2, Normal = 1;
+        (await SynchronousAsync(promised: true)).ShouldBe(Full);
+        (await SynchronousAsync(promised: false)).ShouldBe(Normal);
+        var gate = new TaskCompletionSource();
+        var first = HoldAsync(gate.Task);
+        Task<long> relaxed = SynchronousAsync(promised: false), promised = SynchronousAsync(promised: true);
+        gate.SetResult();
+        await first;
+        (await relaxed).ShouldBe(Full);
+        (await promised).ShouldBe(Full);
+    }
+
+    [Fact]
+    public async Task A_statement_is_compiled_once_and_takes_other_values_each_time()
+    {
+        await InsertAsync(1, fail: false);
+        await InsertAsync(2, fail: false);
+        foreach (long id in new[] { 2L, 1, 3 })
+        {
+            (await database.QueryAsync<long>("SELECT id FROM things WHERE id = @id", new { id }, default)).ShouldBe(id < 3 ? [id] : []);
+        }
+
+        (await database.QueryAsync<long>("SELECT id FROM things WHERE id IN @ids", new { ids = new[] { 1, 2, 3 } }, default)).Count.ShouldBe(2);
+        await Should.ThrowAsync<Microsoft.Data.Sqlite.SqliteException>(() => database.QueryAsync<long>("SELECT nothing FROM things", null, default));
+    }
+
+    [Fact]
     public async Task Work_runs_in_its_callers_trace()
     {
         var gate = new TaskCompletionSource();
@@ -105,6 +134,9 @@ public sealed class GroupCommitTests : IAsyncLifetime
             return fail ? throw new InvalidOperationException($"no {id}") : id;
         },
         default);
+
+    private Task<long> SynchronousAsync(bool promised) =>
+        database.InTransactionAsync(t => t.Connection!.ExecuteScalarAsync<long>("PRAGMA synchronous", transaction: t), default, promised);
 
     private Task<bool> HoldAsync(Task until) => database.InTransactionAsync(
         async _ =>

@@ -60,7 +60,7 @@ internal static unsafe class DoubleQuantisation
             {
                 for (int x = 0; x < wide; x++, at++)
                 {
-                    var block = file.Values.AsSpan(((y * file.BlocksWide) + x) * 64, 64);
+                    var block = file.Values.Slice(((y * file.BlocksWide) + x) * 64, 64);
                     foreach (var (frequency, model) in used)
                     {
                         ratio[at] += sign * model.LogRatio(block[frequency]);

@@ -54,8 +54,24 @@ internal unsafe struct SequentialCoder(ScanTables tables) : IBlockCoder
         block[0] = (short)dc;
         var bits = reader; // a copy on the stack lets the compiler keep it in registers
         var ac = tables.Ac[component]!;
+        ref int small = ref MemoryMarshal.GetArrayDataReference(ac.Coefficients);
         for (int k = 1; k < 64;)
         {
+            bits.Fill();
+            int entry = Unsafe.Add(ref small, bits.Peek(HuffmanTable.CoefficientBits));
+            if (entry != 0)
+            {
+                k += (entry >> 8) & 15;
+                if (k > 63)
+                {
+                    return false;
+                }
+
+                block[k++] = (short)(entry >> 16);
+                bits.Skip(entry & 0xFF);
+                continue;
+            }
+
             int symbol = bits.Symbol(ac), category = symbol & 15;
             if (category == 0)
             {

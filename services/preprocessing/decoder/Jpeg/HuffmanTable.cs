@@ -9,11 +9,21 @@ internal sealed class HuffmanTable
     private readonly int[] maxCode = new int[18];   // greatest code of each length, shifted up to 16 bits, plus one
     private readonly int[] offset = new int[17];    // index of a length's first symbol minus its first code
     private readonly byte[] symbols;
+    private int[]? coefficients;
 
     private HuffmanTable(byte[] symbols) => this.symbols = symbols;
 
     /// <summary>By the next <see cref="FastBits"/> bits: length &lt;&lt; 8 | symbol; 0 for a longer or unused code.</summary>
     public ushort[] Fast { get; } = new ushort[1 << FastBits];
+
+    /// <summary>Bits of <see cref="Coefficients"/>.</summary>
+    public const int CoefficientBits = 11;
+
+    /// <summary>
+    /// For an AC table, by the next <see cref="CoefficientBits"/> bits: value &lt;&lt; 16 | zeros before it &lt;&lt; 8 | bits taken, where code and value lie whole in those bits: most coefficients
+    /// are small. 0 elsewhere. (The idea of stb_image's fast_ac.)
+    /// </summary>
+    public int[] Coefficients => coefficients ??= CreateCoefficients();
 
     /// <summary>Builds the table; null when the lengths do not form a prefix code.</summary>
     public static HuffmanTable? TryCreate(ReadOnlySpan<byte> counts, ReadOnlySpan<byte> symbols)
@@ -43,6 +53,25 @@ internal sealed class HuffmanTable
 
         table.maxCode[17] = int.MaxValue;
         return table;
+    }
+
+    private int[] CreateCoefficients()
+    {
+        var entries = new int[1 << CoefficientBits];
+        for (int next = 0; next < entries.Length; next++)
+        {
+            int code = Fast[next >> (CoefficientBits - FastBits)], category = code & 15, length = (code >> 8) + category;
+            if (code == 0 || category == 0 || length > CoefficientBits)
+            {
+                continue;
+            }
+
+            int value = (next >> (CoefficientBits - length)) & ((1 << category) - 1);
+            value -= value < 1 << (category - 1) ? (1 << category) - 1 : 0;
+            entries[next] = (value << 16) | (((code >> 4) & 15) << 8) | length;
+        }
+
+        return entries;
     }
 
     /// <summary>Finds a code longer than <see cref="FastBits"/> in the next 16 bits; false when there is none.</summary>

@@ -9,13 +9,30 @@ internal sealed unsafe class LuminanceCoefficients
     /// <summary>libvips and browsers stop at such numbers too; more scans are a bomb, not a picture.</summary>
     private const int MaxScans = 100;
 
+    /// <summary>One picture at a time: the next one takes the same memory, up to 4 megapixels, rather than have the system fill new pages with zeros.</summary>
+    private const int Kept = 4 << 20;
+
+    [ThreadStatic]
+    private static short[]? kept;
+
     private readonly JpegHeader header;
+    private readonly short[] values;
+    private readonly int count;
 
     private LuminanceCoefficients(JpegHeader header)
     {
         this.header = header;
         (BlocksWide, BlocksHigh) = ((header.Width + 7) / 8, (header.Height + 7) / 8);
-        Values = new short[BlocksWide * BlocksHigh * 64];
+        count = BlocksWide * BlocksHigh * 64;
+        values = kept is not null && kept.Length >= count ? kept : new short[count];
+        if (ReferenceEquals(values, kept))
+        {
+            Array.Clear(values, 0, count);
+        }
+        else if (count <= Kept)
+        {
+            kept = values;
+        }
     }
 
     /// <summary>⌈width/8⌉.</summary>
@@ -24,8 +41,8 @@ internal sealed unsafe class LuminanceCoefficients
     /// <summary>⌈height/8⌉.</summary>
     public int BlocksHigh { get; }
 
-    /// <summary>Rows of blocks of 64 values, zigzag order.</summary>
-    public short[] Values { get; }
+    /// <summary>Rows of blocks of 64 values, zigzag order; until the thread reads the next picture.</summary>
+    public ReadOnlySpan<short> Values => values.AsSpan(0, count);
 
     /// <summary>Reads all scans; null when the file is of a kind we do not read, damaged or cut short.</summary>
     /// <param name="file">The whole file.</param>
@@ -104,7 +121,7 @@ internal sealed unsafe class LuminanceCoefficients
         int columns = (BlocksWide + horizontal - 1) / horizontal, rows = (BlocksHigh + vertical - 1) / vertical;
         int untilRestart = header.RestartInterval, restart = 0;
         short* scratch = stackalloc short[64];
-        fixed (short* plane = Values)
+        fixed (short* plane = values)
         {
             for (int row = 0; row < rows; row++)
             {

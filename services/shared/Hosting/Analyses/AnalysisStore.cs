@@ -52,7 +52,12 @@ internal sealed class AnalysisStore(PlatformDatabase database, OutboxStore outbo
 
     public async Task<AnalysisRecord?> TrySaveAsync(AnalysisRecord record, IReadOnlyCollection<OutboxMessage> messages, Func<DbTransaction, Task>? also, CancellationToken cancellationToken)
     {
-        bool saved = await database.InTransactionAsync(
+        // What a step has found can be found again, from the stage that is on disk. How it ended cannot: its pixels are removed next. A PostgreSQL that is killed loses what it did
+        // not flush, and finding it again takes a deadline; SQLite's file loses nothing with its process.
+        bool promised = database.IsPostgres || AnalysisStatuses.IsTerminal(record.Status);
+        bool saved = messages.Count == 0 && also is null
+            ? await database.ExecuteAsync(Update, Row.From(record), cancellationToken, promised) > 0
+            : await database.InTransactionAsync(
             async t =>
             {
                 int touched = await t.Connection!.ExecuteAsync(new CommandDefinition(Update, Row.From(record), t, cancellationToken: cancellationToken));
@@ -69,7 +74,8 @@ internal sealed class AnalysisStore(PlatformDatabase database, OutboxStore outbo
 
                 return true;
             },
-            cancellationToken);
+            cancellationToken,
+            promised);
         if (!saved)
         {
             return null;

@@ -3,7 +3,7 @@ using Dapper;
 
 namespace Palimpsest.Hosting;
 
-/// <summary>The outbox table.</summary>
+/// <summary>The outbox table. Only adding a row is a promise: a claim or removal that a power cut undoes costs a second sending.</summary>
 public sealed class OutboxStore(PlatformDatabase database, TimeProvider time) : IDisposable
 {
     /// <summary>How long one attempt to send may take.</summary>
@@ -66,21 +66,20 @@ public sealed class OutboxStore(PlatformDatabase database, TimeProvider time) : 
             WHERE id IN (SELECT id FROM outbox WHERE claimed_until < @now OR claimed_until > @absurd ORDER BY id LIMIT @limit {skip})
             RETURNING id AS "Id", analysis_id AS "AnalysisId", destination AS "Destination", type AS "Type", body AS "Body", traceparent AS "Traceparent"
             """;
-        var rows = await database.InTransactionAsync(
-            async t => (await t.Connection!.QueryAsync<OutboxMessage>(new CommandDefinition(sql, new { now, until, absurd, limit }, t, cancellationToken: cancellationToken))).AsList(), cancellationToken);
+        var rows = await database.ExecuteReturningAsync<OutboxMessage>(sql, new { now, until, absurd, limit }, cancellationToken, promised: false);
         rows.Sort((a, b) => string.CompareOrdinal(a.Id, b.Id));
         return rows;
     }
 
     /// <summary>Removes rows the broker confirmed.</summary>
     internal Task RemoveAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken) =>
-        database.ExecuteAsync($"DELETE FROM outbox WHERE {database.IsOneOf("id", "ids")}", new { ids = Array(ids) }, cancellationToken);
+        database.ExecuteAsync($"DELETE FROM outbox WHERE {database.IsOneOf("id", "ids")}", new { ids = Array(ids) }, cancellationToken, promised: false);
 
     /// <summary>Gives rows back for the next round.</summary>
     internal Task ReleaseAsync(IReadOnlyCollection<string> ids, TimeSpan after, CancellationToken cancellationToken) =>
         database.ExecuteAsync(
             $"UPDATE outbox SET claimed_until = @due WHERE {database.IsOneOf("id", "ids")}",
-            new { ids = Array(ids), due = (time.GetUtcNow() + after).ToUnixTimeMilliseconds() }, cancellationToken);
+            new { ids = Array(ids), due = (time.GetUtcNow() + after).ToUnixTimeMilliseconds() }, cancellationToken, promised: false);
 
     /// <summary>Rows waiting; the intake refuses above a limit.</summary>
     public Task<long> CountAsync(CancellationToken cancellationToken) => database.QueryFirstAsync<long>("SELECT count(*) FROM outbox", null, cancellationToken);

@@ -9,18 +9,23 @@ namespace Palimpsest.Hosting;
 /// One writer whose commits are shared: a commit costs a flush to disk, and all work that came while the writer was busy goes into the next one together.
 /// Each piece runs under its own savepoint, so that one that fails undoes itself alone, and nobody hears of success before the flush.
 /// </summary>
-internal sealed class GroupCommit(Func<CancellationToken, Task<DbConnection>> open) : IDisposable
+internal sealed class GroupCommit(Func<CancellationToken, Task<StatementConnection>> open) : IAsyncDisposable
 {
     private const int Largest = 64;
     private const string Savepoint = "piece";
 
     private readonly SemaphoreSlim writer = new(1, 1);
     private readonly ConcurrentQueue<Piece> waiting = new();
+    private StatementConnection? connection;
+    private bool flushing = true; // as connections are opened
 
-    /// <summary>Runs work in a transaction; returns when it is on disk, throws what the work threw.</summary>
-    public async Task<T> RunAsync<T>(Func<DbTransaction, Task<T>> work, CancellationToken cancellationToken)
+    /// <summary>Runs work in a transaction; returns when it is committed, throws what the work threw.</summary>
+    /// <param name="work">Reads and writes.</param>
+    /// <param name="promised">True: on disk when this returns. False: with the next flush; until then only a power cut can undo it.</param>
+    /// <param name="cancellationToken">Gives up while the work has not begun.</param>
+    public async Task<T> RunAsync<T>(Func<DbTransaction, Task<T>> work, bool promised, CancellationToken cancellationToken)
     {
-        var piece = new Piece<T>(work);
+        var piece = new Piece<T>(work) { Promised = promised };
         waiting.Enqueue(piece);
         try
         {
@@ -52,7 +57,14 @@ internal sealed class GroupCommit(Func<CancellationToken, Task<DbConnection>> op
         return await piece.Done;
     }
 
-    public void Dispose() => writer.Dispose();
+    public async ValueTask DisposeAsync()
+    {
+        writer.Dispose();
+        if (connection is not null)
+        {
+            await connection.DisposeAsync();
+        }
+    }
 
     private async Task WriteAsync()
     {
@@ -68,7 +80,8 @@ internal sealed class GroupCommit(Func<CancellationToken, Task<DbConnection>> op
         try
         {
             // Not anybody's token: one client that hangs up must not undo the others.
-            await using var connection = await open(CancellationToken.None);
+            connection ??= await open(CancellationToken.None);
+            await FlushingAsync(connection, group.Exists(p => p.Promised));
             await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, CancellationToken.None);
             foreach (var piece in group)
             {
@@ -84,9 +97,26 @@ internal sealed class GroupCommit(Func<CancellationToken, Task<DbConnection>> op
         {
             // The transaction as a whole is lost: no disk space, no database.
             group.ForEach(p => p.Failure ??= e);
+            if (connection is not null)
+            {
+                await connection.DisposeAsync();
+                (connection, flushing) = (null, true);
+            }
         }
 
         group.ForEach(p => p.Finish());
+    }
+
+    /// <summary>Whether the next commits wait for the disk. Written to the log in order, a commit that does takes all before it along.</summary>
+    private async Task FlushingAsync(StatementConnection writing, bool flush)
+    {
+        if (flush != flushing)
+        {
+            await using var command = writing.CreateCommand();
+            command.CommandText = flush ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL";
+            await command.ExecuteNonQueryAsync();
+            flushing = flush;
+        }
     }
 
     private static async Task RunAsync(Piece piece, DbTransaction transaction, bool alone)
@@ -122,6 +152,8 @@ internal sealed class GroupCommit(Func<CancellationToken, Task<DbConnection>> op
         private int taken;
 
         public Exception? Failure { get; set; }
+
+        public bool Promised { get; init; }
 
         /// <summary>True for the first who asks: the writer that runs it, or the caller that gives up.</summary>
         public bool TryTake() => Interlocked.Exchange(ref taken, 1) == 0;

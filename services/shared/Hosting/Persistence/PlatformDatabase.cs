@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Data;
 using System.Data.Common;
 using System.Runtime.CompilerServices;
@@ -14,7 +15,10 @@ namespace Palimpsest.Hosting;
 public sealed class PlatformDatabase : IAsyncDisposable
 {
     private readonly NpgsqlDataSource? postgres;
+    private readonly NpgsqlDataSource? relaxed; // commits without waiting for the disk
     private readonly string sqlite;
+    private readonly string statements; // the same file, for connections that are kept
+    private readonly ConcurrentBag<StatementConnection> readers = [];
 
     // The pool hands the same few handles out again and again, and a handle keeps its settings.
     private static readonly object Configured = new();
@@ -27,19 +31,23 @@ public sealed class PlatformDatabase : IAsyncDisposable
     public PlatformDatabase(PlatformSettings settings)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        commits = new GroupCommit(OpenAsync);
+        commits = new GroupCommit(OpenStatementsAsync);
         if (settings.Postgres is { } url)
         {
-            postgres = NpgsqlDataSource.Create(ConnectionString(url));
-            sqlite = "";
+            var server = Server(url);
+            postgres = NpgsqlDataSource.Create(server.ToString());
+            server.Options = "-c synchronous_commit=off";
+            server.MaxPoolSize /= 2;
+            relaxed = NpgsqlDataSource.Create(server.ToString());
+            sqlite = statements = "";
             return;
         }
 
         Directory.CreateDirectory(settings.DataDirectory);
-        sqlite = new SqliteConnectionStringBuilder
-        {
-            DataSource = Path.Combine(settings.DataDirectory, "palimpsest.db"), Pooling = true, DefaultTimeout = 30,
-        }.ToString();
+        var file = new SqliteConnectionStringBuilder { DataSource = Path.Combine(settings.DataDirectory, "palimpsest.db"), Pooling = true, DefaultTimeout = 30 };
+        sqlite = file.ToString();
+        file.Pooling = false;
+        statements = file.ToString();
     }
 
     /// <summary>SQL that is true where a column has one of a list parameter's values: Dapper expands the list for SQLite, PostgreSQL takes the array as it is.</summary>
@@ -58,7 +66,14 @@ public sealed class PlatformDatabase : IAsyncDisposable
             return await postgres.OpenConnectionAsync(cancellationToken);
         }
 
-        var connection = new SqliteConnection(sqlite);
+        return await ConfigureAsync(new SqliteConnection(sqlite), cancellationToken);
+    }
+
+    private async Task<StatementConnection> OpenStatementsAsync(CancellationToken cancellationToken) => await ConfigureAsync(new StatementConnection(statements), cancellationToken);
+
+    private async Task<T> ConfigureAsync<T>(T connection, CancellationToken cancellationToken)
+        where T : SqliteConnection
+    {
         await connection.OpenAsync(cancellationToken);
         if (!configured.TryGetValue(connection.Handle!, out _))
         {
@@ -71,16 +86,22 @@ public sealed class PlatformDatabase : IAsyncDisposable
     }
 
     /// <summary>Runs work in one transaction; commits when it returns, rolls back when it throws.</summary>
+    /// <param name="work">Reads and writes.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="promised">
+    /// True: on disk when this returns. False for what a later sweep would do again: a power cut, or the kill of a PostgreSQL server, may undo the last second of it; the kill of a process with
+    /// a SQLite file undoes nothing. What was committed before a promise is on disk with it.
+    /// </param>
     /// <exception cref="CommitInDoubtException">The connection broke over the commit.</exception>
-    public async Task<T> InTransactionAsync<T>(Func<DbTransaction, Task<T>> work, CancellationToken cancellationToken)
+    public async Task<T> InTransactionAsync<T>(Func<DbTransaction, Task<T>> work, CancellationToken cancellationToken, bool promised = true)
     {
         ArgumentNullException.ThrowIfNull(work);
-        if (!IsPostgres)
+        if (postgres is null)
         {
-            return await commits.RunAsync(work, cancellationToken);
+            return await commits.RunAsync(work, promised, cancellationToken);
         }
 
-        await using var connection = await OpenAsync(cancellationToken);
+        await using var connection = await (promised ? postgres : relaxed!).OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
         var result = await work(transaction);
         try
@@ -96,34 +117,73 @@ public sealed class PlatformDatabase : IAsyncDisposable
     }
 
     /// <summary>Runs one statement on its own; the number of rows it touched.</summary>
-    public Task<int> ExecuteAsync(string sql, object? parameters, CancellationToken cancellationToken) =>
-        InTransactionAsync(t => t.Connection!.ExecuteAsync(new CommandDefinition(sql, parameters, t, cancellationToken: cancellationToken)), cancellationToken);
+    public Task<int> ExecuteAsync(string sql, object? parameters, CancellationToken cancellationToken, bool promised = true) =>
+        WriteAsync((connection, t) => connection.ExecuteAsync(new CommandDefinition(sql, parameters, t, cancellationToken: cancellationToken)), promised, cancellationToken);
+
+    /// <summary>Runs one statement that changes rows and returns them.</summary>
+    public Task<List<T>> ExecuteReturningAsync<T>(string sql, object? parameters, CancellationToken cancellationToken, bool promised = true) => WriteAsync(
+        async (connection, t) => (await connection.QueryAsync<T>(new CommandDefinition(sql, parameters, t, cancellationToken: cancellationToken))).AsList(), promised, cancellationToken);
 
     /// <summary>Reads rows.</summary>
-    public async Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters, CancellationToken cancellationToken)
-    {
-        await using var connection = await OpenAsync(cancellationToken);
-        return (await connection.QueryAsync<T>(new CommandDefinition(sql, parameters, cancellationToken: cancellationToken))).AsList();
-    }
+    public Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters, CancellationToken cancellationToken) => ReadAsync<IReadOnlyList<T>>(
+        async connection => (await connection.QueryAsync<T>(new CommandDefinition(sql, parameters, cancellationToken: cancellationToken))).AsList(), cancellationToken);
 
     /// <summary>Reads one row or none.</summary>
-    public async Task<T?> QueryFirstAsync<T>(string sql, object? parameters, CancellationToken cancellationToken)
-    {
-        await using var connection = await OpenAsync(cancellationToken);
-        return await connection.QueryFirstOrDefaultAsync<T>(new CommandDefinition(sql, parameters, cancellationToken: cancellationToken));
-    }
+    public Task<T?> QueryFirstAsync<T>(string sql, object? parameters, CancellationToken cancellationToken) =>
+        ReadAsync(connection => connection.QueryFirstOrDefaultAsync<T>(new CommandDefinition(sql, parameters, cancellationToken: cancellationToken)), cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        commits.Dispose();
+        await commits.DisposeAsync();
+        while (readers.TryTake(out var reader))
+        {
+            await reader.DisposeAsync();
+        }
+
         if (postgres is not null)
         {
             await postgres.DisposeAsync();
+            await relaxed!.DisposeAsync();
         }
     }
 
-    private static string ConnectionString(Uri url)
+    /// <summary>One statement: PostgreSQL makes it a transaction by itself, in one round trip.</summary>
+    private async Task<T> WriteAsync<T>(Func<DbConnection, DbTransaction?, Task<T>> statement, bool promised, CancellationToken cancellationToken)
+    {
+        if (postgres is null)
+        {
+            return await commits.RunAsync(t => statement(t.Connection!, t), promised, cancellationToken);
+        }
+
+        await using var connection = await (promised ? postgres : relaxed!).OpenConnectionAsync(cancellationToken);
+        return await statement(connection, null);
+    }
+
+    private async Task<T> ReadAsync<T>(Func<DbConnection, Task<T>> read, CancellationToken cancellationToken)
+    {
+        if (postgres is not null)
+        {
+            await using var connection = await postgres.OpenConnectionAsync(cancellationToken);
+            return await read(connection);
+        }
+
+        // As many as ever read at a time. One that failed is not used again.
+        var reader = readers.TryTake(out var free) ? free : await OpenStatementsAsync(cancellationToken);
+        try
+        {
+            var result = await read(reader);
+            readers.Add(reader);
+            return result;
+        }
+        catch
+        {
+            await reader.DisposeAsync();
+            throw;
+        }
+    }
+
+    private static NpgsqlConnectionStringBuilder Server(Uri url)
     {
         string[] user = url.UserInfo.Split(':', 2);
         return new NpgsqlConnectionStringBuilder
@@ -136,6 +196,10 @@ public sealed class PlatformDatabase : IAsyncDisposable
             MaxPoolSize = 20,
             Timeout = 5,
             CommandTimeout = 15,
-        }.ToString();
+            // What is run twice is planned once for each connection, and no connection leaves anything behind that must be reset.
+            MaxAutoPrepare = 60,
+            AutoPrepareMinUsages = 2,
+            NoResetOnClose = true,
+        };
     }
 }

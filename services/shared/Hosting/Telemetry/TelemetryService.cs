@@ -41,6 +41,11 @@ internal sealed class TelemetryService(PlatformSettings settings, IConfiguration
             traces.AddOtlpExporter(Configure);
             metrics.AddOtlpExporter(Configure);
         }
+        else
+        {
+            // Nobody collects spans: none is made within a process, and the trace's id still passes through.
+            traces.SetSampler(new AlwaysOffSampler());
+        }
 
         tracer = traces.Build();
         meters = metrics.Build();

@@ -77,7 +77,7 @@ public sealed class WebhookSchedule(TimeProvider time) : IWebhookScheduler, IDis
         var now = time.GetUtcNow();
         string text = body(now);
         // The span that decided it, so that the webhook hangs where it belongs in the trace; the submission's when nobody traces here.
-        string? trace = Activity.Current?.Id ?? about.Traceparent;
+        string? trace = Activity.Current is { IsAllDataRequested: true } span ? span.Id : about.Traceparent;
         await connection.ExecuteAsync(new CommandDefinition(
             Insert,
             endpoints.Select(e => new

@@ -31,33 +31,55 @@ internal static class FaceSearchGrid
     /// <summary>Neighbouring tiles share this part of their side, so that a face up to that size lies whole in one of them.</summary>
     private const double Shared = 0.25;
 
-    /// <summary>The square around the whole picture, then tiles of at least <see cref="FaceSearchOptions.TileAbove"/>÷1.25 pixels that cover it.</summary>
-    public static IEnumerable<Region> Squares(int width, int height, FaceSearchOptions options)
+    /// <summary>Where neighbours share this part of the picture's shorter side, no face is too large for a tile and the square around the whole picture has nothing to add.</summary>
+    private const double SharesFaces = 0.65;
+
+    /// <summary>
+    /// The square around the whole picture when that shows faces large enough. Else as few tiles as cover the picture, each between <see cref="FaceSearchOptions.TileAbove"/>÷1.25 and
+    /// <see cref="FaceSearchOptions.TileAbove"/>÷1.1 pixels, the smaller the better; and the whole picture as well, unless the tiles overlap so far that every face lies whole in one of them.
+    /// </summary>
+    public static IReadOnlyList<Region> Squares(int width, int height, FaceSearchOptions options)
     {
         int longer = Math.Max(width, height);
-        yield return new Region((width - longer) / 2, (height - longer) / 2, longer, longer);
+        var whole = new Region((width - longer) / 2, (height - longer) / 2, longer, longer);
         if (longer <= options.TileAbove)
         {
-            yield break;
+            return [whole];
         }
 
-        double side = options.TileAbove / 1.25;
-        while (Count(width, side) * Count(height, side) > options.MaxTiles)
+        double smallest = options.TileAbove / 1.25, largest = options.TileAbove / 1.1;
+        while (Tiles(width, height, largest) > options.MaxTiles)
         {
-            side *= 1.05;
+            largest *= 1.05;
         }
 
-        int tile = (int)Math.Ceiling(side), columns = Count(width, side), rows = Count(height, side);
+        int fewest = Tiles(width, height, largest);
+        var sides = Enumerable.Range(0, 1 + (int)(largest - smallest)).Select(i => smallest + i).Append(largest).Where(side => Tiles(width, height, side) <= fewest).ToList();
+        double apart = sides.Find(side => Math.Min(Common(width, side), Common(height, side)) >= SharesFaces * Math.Min(width, height));
+        int tile = (int)Math.Ceiling(apart > 0 ? apart : sides[0]), columns = Count(width, tile), rows = Count(height, tile);
+        var squares = new List<Region>();
+        if (apart == 0)
+        {
+            squares.Add(whole);
+        }
+
         for (int y = 0; y < rows; y++)
         {
             for (int x = 0; x < columns; x++)
             {
-                yield return new Region(Start(x, columns, width, tile), Start(y, rows, height, tile), tile, tile);
+                squares.Add(new Region(Start(x, columns, width, tile), Start(y, rows, height, tile), tile, tile));
             }
         }
+
+        return squares;
     }
+
+    private static int Tiles(int width, int height, double side) => Count(width, side) * Count(height, side);
 
     private static int Count(int length, double side) => length <= side ? 1 : 1 + (int)Math.Ceiling((length - side) / (side * (1 - Shared)));
 
     private static int Start(int index, int count, int length, int tile) => count == 1 ? (length - tile) / 2 : (int)((long)(length - tile) * index / (count - 1));
+
+    /// <summary>What two neighbours share, pixels.</summary>
+    private static double Common(int length, double side) => length <= side ? length : side - ((length - side) / (Count(length, side) - 1));
 }

@@ -21,25 +21,32 @@ app.config["MAX_CONTENT_LENGTH"] = 20 << 20
 
 
 def squares(width, height):
-    """The square around the whole picture, then overlapping tiles of large ones."""
+    """The square around the whole picture, or the tiles of large ones (and it, where they overlap too little): FaceSearchGrid of the platform."""
     longer = max(width, height)
-    yield int((width - longer) / 2), int((height - longer) / 2), longer
+    whole = int((width - longer) / 2), int((height - longer) / 2), longer
     if longer <= 1024:
-        return
+        return [whole]
 
     def count(length, side):
         return 1 if length <= side else 1 + math.ceil((length - side) / (side * 0.75))
 
+    def tiles(side):
+        return count(width, side) * count(height, side)
+
+    def common(length, side):
+        return length if length <= side else side - (length - side) / (count(length, side) - 1)
+
     def start(i, n, length, tile):
         return int((length - tile) / 2) if n == 1 else int((length - tile) * i / (n - 1))
 
-    side = 1024 / 1.25
-    while count(width, side) * count(height, side) > 12:
-        side *= 1.05
-    tile, columns, rows = math.ceil(side), count(width, side), count(height, side)
-    for y in range(rows):
-        for x in range(columns):
-            yield start(x, columns, width, tile), start(y, rows, height, tile), tile
+    smallest, largest = 1024 / 1.25, 1024 / 1.1
+    while tiles(largest) > 12:
+        largest *= 1.05
+    sides = [s for s in [smallest + i for i in range(1 + int(largest - smallest))] + [largest] if tiles(s) <= tiles(largest)]
+    apart = next((s for s in sides if min(common(width, s), common(height, s)) >= 0.65 * min(width, height)), None)
+    tile = math.ceil(apart or sides[0])
+    columns, rows = count(width, tile), count(height, tile)
+    return ([] if apart else [whole]) + [(start(x, columns, width, tile), start(y, rows, height, tile), tile) for y in range(rows) for x in range(columns)]
 
 
 def has_face(rgb):
@@ -91,5 +98,5 @@ def mask(name):
 
 
 if __name__ == "__main__":
-    # Without gunicorn: the development server, a process for each request up to the number of cores.
-    app.run("127.0.0.1", int(os.environ["PORT"]), threaded=False, processes=int(os.environ["WORKERS"]))
+    # Without gunicorn: Flask's own server, one process with a thread for each request.
+    app.run("127.0.0.1", int(os.environ["PORT"]))

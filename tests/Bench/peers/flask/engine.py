@@ -4,6 +4,8 @@ import os
 
 import numpy as np
 
+THREADS = int(os.environ.get("THREADS", "1"))  # of one run; 0: the engine's own choice, all cores
+
 try:
     import onnxruntime
 except ImportError:
@@ -47,17 +49,17 @@ if onnxruntime is None:
 
 
 class Session:
-    """One network on one thread."""
+    """One network."""
 
     def __init__(self, path):
         if onnxruntime:
             options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = 1
+            options.intra_op_num_threads = THREADS
             self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
             return
         options, self.session = _P(), _P()
         _create_options(c.byref(options))
-        _threads(options, 1)
+        _threads(options, THREADS)
         _create_session(_env, path.encode(), options, c.byref(self.session))
 
     def run(self, outputs, feeds):

@@ -12,16 +12,22 @@ const localizer = await ort.InferenceSession.create(path.join(process.env.MODELS
 const faces = await ort.InferenceSession.create(process.env.FACES, options);
 const SIDE = 256;
 
-/** The square around the whole picture, then overlapping tiles of large ones. */
+/** The square around the whole picture, or the tiles of large ones (and it, where they overlap too little): FaceSearchGrid of the platform. */
 function squares(width, height) {
-  const longer = Math.max(width, height);
-  const found = [[Math.trunc((width - longer) / 2), Math.trunc((height - longer) / 2), longer]];
-  if (longer <= 1024) return found;
+  const longer = Math.max(width, height), shorter = Math.min(width, height);
+  const whole = [Math.trunc((width - longer) / 2), Math.trunc((height - longer) / 2), longer];
+  if (longer <= 1024) return [whole];
   const count = (length, side) => (length <= side ? 1 : 1 + Math.ceil((length - side) / (side * 0.75)));
+  const tiles = (side) => count(width, side) * count(height, side);
+  const common = (length, side) => (length <= side ? length : side - (length - side) / (count(length, side) - 1));
   const start = (i, n, length, tile) => (n === 1 ? Math.trunc((length - tile) / 2) : Math.trunc(((length - tile) * i) / (n - 1)));
-  let side = 1024 / 1.25;
-  while (count(width, side) * count(height, side) > 12) side *= 1.05;
-  const tile = Math.ceil(side), columns = count(width, side), rows = count(height, side);
+  const smallest = 1024 / 1.25;
+  let largest = 1024 / 1.1;
+  while (tiles(largest) > 12) largest *= 1.05;
+  const sides = [...Array.from({ length: 1 + Math.trunc(largest - smallest) }, (_, i) => smallest + i), largest].filter((side) => tiles(side) <= tiles(largest));
+  const apart = sides.find((side) => Math.min(common(width, side), common(height, side)) >= 0.65 * shorter);
+  const tile = Math.ceil(apart ?? sides[0]), columns = count(width, tile), rows = count(height, tile);
+  const found = apart ? [] : [whole];
   for (let y = 0; y < rows; y++) for (let x = 0; x < columns; x++) found.push([start(x, columns, width, tile), start(y, rows, height, tile), tile]);
   return found;
 }
