@@ -160,6 +160,12 @@ public sealed class ResultTests(ConsoleFixture fixture)
         var judgement = kept.RootElement.GetProperty("items").EnumerateArray().Single(item => item.GetProperty("analysis_id").GetString() == analysis.Id);
         judgement.GetProperty("label").GetString().ShouldBe("fake");
         judgement.GetProperty("note").GetString().ShouldBe("the shadow is wrong");
+
+        // Shown again to whoever opens the analysis later.
+        await page.Page.ReloadAsync();
+        await Expect(page.Page.GetByRole(AriaRole.Button, new() { Name = "It is manipulated" })).ToHaveAttributeAsync("aria-pressed", "true");
+        await Expect(page.Page.GetByRole(AriaRole.Button, new() { Name = "It is real" })).ToHaveAttributeAsync("aria-pressed", "false");
+        await Expect(page.Page.GetByLabel("Note on your judgement")).ToHaveValueAsync("the shadow is wrong");
     }
 
     [Fact]

@@ -87,7 +87,7 @@ internal static unsafe class BlockingGrid
                     strength[i] = Math.Max(strength[i], score[i]);
                 }
 
-                var found = Standouts.Above(score, wide, high, Limit, Fewest);
+                var found = Standouts.Above(score, wide, high, Limit, Standouts.Least(Fewest, wide, high));
                 found.RemoveAll(a => a.Count > wide * high / 2);
                 if (found.Count > 0 && (best.Count == 0 || found[0].Count > best[0].Count))
                 {
