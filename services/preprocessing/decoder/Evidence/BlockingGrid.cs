@@ -19,11 +19,10 @@ internal static unsafe class BlockingGrid
     /// <summary>Differences are cut at this many grey levels.</summary>
     private const float Most = 12;
 
+    /// <summary>Deviations above chance, in a picture of half a megapixel or less.</summary>
     private const float Limit = 5;
+    private const int LimitSquares = 2_000;
     private const int Fewest = 10;
-
-    /// <summary>Share of pieces outside the areas, both ways, from which on the rest of the picture has the same grid.</summary>
-    private const float RestShare = 0.355f;
 
     /// <summary>Share of pieces from which on a grid lies over the whole picture; a third is chance.</summary>
     private const float WholeShare = 0.55f;
@@ -46,13 +45,6 @@ internal static unsafe class BlockingGrid
 
         float[] strength = new float[wide * high];
         var areas = Areas(across.Scores(Radius, profileX, own.X), down.Scores(Radius, profileY, own.Y), wide, high, own, strength, out var offset);
-        // Where all of the picture carries it faintly, it only shows best where the texture is sharp.
-        bool everywhere = areas.Count > 0 && Math.Min(across.ShareOutside(areas, offset.X), down.ShareOutside(areas, offset.Y)) > RestShare;
-        if (everywhere)
-        {
-            areas = [];
-        }
-
         (int X, int Y) second = (Peak(profileX, own.X), Peak(profileY, own.Y));
         bool cropped = gridded && areas.Count == 0 && Math.Min(profileX[second.X], profileY[second.Y]) > WholeShare;
         return new Look
@@ -60,7 +52,6 @@ internal static unsafe class BlockingGrid
             Finding = areas.Count > 0 ? EvidenceFindings.Unusual : cropped ? EvidenceFindings.Notable : EvidenceFindings.NothingUnusual,
             Summary = areas.Count > 0 ? $"{Standouts.Areas(areas.Count)} carries the blocks of an earlier JPEG that lie off the picture's own."
                 : cropped ? "All of the picture carries the blocks of an earlier JPEG that lie off its own, as after cropping."
-                : everywhere ? "Nothing unusual: what there is of another blocking grid lies over all of the picture."
                 : "Nothing unusual: no part carries a blocking grid of its own.",
             Facts =
             [
@@ -81,6 +72,8 @@ internal static unsafe class BlockingGrid
     {
         var best = new List<(int Left, int Top, int Right, int Bottom, int Count)>();
         offset = (0, 0);
+        // The most that chance brings together grows with the number of places, as the largest of so many normal values does.
+        float limit = MathF.Sqrt((Limit * Limit) + (2 * MathF.Log(Math.Max(1, (float)wide * high / LimitSquares))));
         for (int y = 0; y < 8; y++)
         {
             for (int x = 0; x < 8; x++)
@@ -98,7 +91,7 @@ internal static unsafe class BlockingGrid
                     strength[i] = Math.Max(strength[i], score[i]);
                 }
 
-                var found = Standouts.Above(score, wide, high, Limit, Standouts.Least(Fewest, wide, high));
+                var found = Standouts.Above(score, wide, high, limit, Standouts.Least(Fewest, wide, high));
                 found.RemoveAll(a => a.Count > wide * high / 2);
                 if (found.Count > 0 && (best.Count == 0 || found[0].Count > best[0].Count))
                 {
@@ -116,9 +109,6 @@ internal static unsafe class BlockingGrid
     /// </summary>
     private sealed class Pieces
     {
-        /// <summary>Squares around an area that its part may still reach into.</summary>
-        private const int Beside = 5;
-
         private readonly int wide;
         private readonly int high;
         private readonly float[][] higher = new float[8][];
@@ -176,24 +166,6 @@ internal static unsafe class BlockingGrid
         /// <summary>For each phase the share of pieces that stand out, over the picture; a third where there is no grid.</summary>
         public float[] Profile() =>
             [.. Enumerable.Range(0, 8).Select(p => all[p].Sum() is > 0 and var n ? higher[p].Sum() / n : 0.33f)];
-
-        /// <summary>Share of pieces of a phase that stand out, away from areas and what touches them.</summary>
-        public float ShareOutside(List<(int Left, int Top, int Right, int Bottom, int Count)> areas, int phase)
-        {
-            float up = 0, n = 0;
-            for (int y = 0, at = 0; y < high; y++)
-            {
-                for (int x = 0; x < wide; x++, at++)
-                {
-                    if (!areas.Exists(a => x >= a.Left - Beside && x < a.Right + Beside && y >= a.Top - Beside && y < a.Bottom + Beside))
-                    {
-                        (up, n) = (up + higher[phase][at], n + all[phase][at]);
-                    }
-                }
-            }
-
-            return n > 0 ? up / n : 0.33f;
-        }
 
         /// <summary>For each phase and square's neighbourhood, deviations above the picture's own share.</summary>
         public float[][] Scores(int radius, float[] profile, int own)
