@@ -30,7 +30,7 @@ internal sealed class Standouts
         // Limits were chosen on authentic photographs so that nearly all of them stay quiet (docs/evidence.md has the figures).
         public static Settings ErrorLevel { get; } = new(2, 3.3f, 24, 0.06f, BothSides: true);
 
-        public static Settings NoiseVariance { get; } = new(1, 4.5f, 40, 0.25f, BothSides: false);
+        public static Settings NoiseVariance { get; } = new(1, 5.0f, 40, 0.25f, BothSides: false);
     }
 
     /// <summary>Averaged deviations, row-major.</summary>
