@@ -84,7 +84,7 @@ const show = () => {
     nav.append(el('h2', {}, tag.name));
     main.append(el('h2', {}, tag.name), el('p', {}, tag.description));
     for (const [method, path, op] of groups.get(tag.name)) {
-      nav.append(el('a', { href: `#${op.operationId}` }, el('span', { class: 'method' }, method), ' ', path));
+      nav.append(el('a', { href: `#${op.operationId}` }, el('span', { class: 'method' }, method), el('span', {}, path)));
       main.append(operation(method, path, op));
     }
   }

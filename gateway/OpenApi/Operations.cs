@@ -158,6 +158,8 @@ internal static class Operations
                 Shape.Object(null, ["note"], ("label", Shape.OneOf("real", "fake")), ("note", new JsonObject { ["type"] = new JsonArray("string", "null"), ["maxLength"] = 2_000 })),
                 JsonNode.Parse("""{"label": "fake", "note": "the lamp was added"}""")))
             .Answers(200, "Kept; a second judgement replaces the first.", Shape.Json(Shape.Ref("Feedback"))).Fails(400, 404, 410, 415, 422);
+        yield return new Operation("get", "/v1/analyses/{id}/feedback", "getFeedback", Feedback, "The judgement kept of one analysis")
+            .Needs(Scopes.Read).Reference("AnalysisId").Answers(200, "The judgement.", Shape.Json(Shape.Ref("Feedback"))).Answers(204, "None has been given.").Fails(404);
         yield return new Operation("get", "/v1/feedback", "exportFeedback", Feedback, "All feedback as an eval manifest (CSV); '?format=zip' with the pictures, '?format=json' as a list")
             .Needs(Scopes.Read).Parameter("query", "format", Shape.OneOf("csv", "zip", "json").Default("csv"), "Form of the export.")
             .Answers(200, "The export.", Shape.Content("text/csv", Shape.Text()).And(Shape.Binary("application/zip")).And(Shape.Json(Shape.Object(null, [], ("items", Shape.List(Shape.Ref("Feedback"))))))).Fails(422);

@@ -2,14 +2,23 @@
 import { ask, attempt, copy, download, h, notify } from '../dom.js';
 import { call, picture, post } from '../api.js';
 
-export function feedback(doc) {
+export function feedback(doc, signal) {
   const note = h('input', { type: 'text', id: 'note', maxlength: '2000', placeholder: 'Why? (optional)', 'aria-label': 'Note on your judgement' });
   const labels = { real: 'It is real', fake: 'It is manipulated' };
-  const buttons = Object.entries(labels).map(([label, text]) => h('button', { type: 'button', 'aria-pressed': 'false', text, onclick: attempt(async (event) => {
+  const buttons = Object.entries(labels).map(([label, text]) => h('button', { type: 'button', 'aria-pressed': 'false', text, onclick: attempt(async () => {
     await post(`/v1/analyses/${doc.id}/feedback`, { label, note: note.value || null });
-    for (const button of buttons) button.setAttribute('aria-pressed', String(button === event.target));
+    press(label);
     notify('Thank you, your judgement is kept.');
   }) }));
+  const press = (label) => Object.keys(labels).forEach((each, i) => buttons[i].setAttribute('aria-pressed', String(each === label)));
+  // What was said earlier, here or in another browser; what is being said now is newer than the answer.
+  call(`/v1/analyses/${doc.id}/feedback`, { signal, quiet: true }).then(async (response) => {
+    if (response.status !== 200) return;
+    const kept = await response.json();
+    if (buttons.some((button) => button.getAttribute('aria-pressed') === 'true')) return;
+    press(kept.label);
+    note.value ||= kept.note ?? '';
+  }).catch(() => {});
   return h('section', { class: 'card', 'aria-labelledby': 'judgement' }, h('h2', { id: 'judgement', text: 'Your judgement' }), note, h('div', { class: 'row' }, buttons));
 }
 

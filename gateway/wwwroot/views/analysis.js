@@ -56,7 +56,7 @@ function result(doc, signal) {
     h('section', { class: 'first', 'aria-label': 'Verdict' }, verdict(doc)),
     h('section', { class: 'main', 'aria-label': 'Picture' },
       panel?.element ?? h('div', { class: 'card', text: `Picture and masks were erased ${when(doc.erased_at)}; the numbers stay.` })),
-    h('section', { class: 'rest', 'aria-label': 'What to do with it' }, places(doc, panel?.viewer), feedback(doc), actions(doc, erased))),
+    h('section', { class: 'rest', 'aria-label': 'What to do with it' }, places(doc, panel?.viewer), feedback(doc, signal), actions(doc, erased))),
   h('div', { class: 'halves' }, detectors(doc), facts(doc)),
   evidencePanel(doc, panel, signal), raw(doc)];
 }

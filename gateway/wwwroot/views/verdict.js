@@ -51,7 +51,7 @@ export function detectors(doc) {
   return h('section', { class: 'card', 'aria-labelledby': 'who' }, h('h2', { id: 'who', text: 'Who looked' }),
     h('ul', { class: 'plain who' }, doc.detectors.map((d) => h('li', {},
       h('div', { class: 'row spread' }, h('strong', { text: LOOKS[d.name] ?? d.name }), h('span', { class: `pill ${d.state}`, text: STATES[d.state] ?? d.state })),
-      d.reason && h('p', { class: 'small soft', text: d.reason }),
+      d.reason && h('p', { class: 'small soft sentence', text: d.reason }),
       d.score !== null && d.score !== undefined && gauge(d),
       d.model && h('p', { class: 'small soft', text: `${d.model.name} ${d.model.version} · ${duration(d.duration_ms)} on ${(d.provider ?? 'cpu').toUpperCase()} · sha256 ${d.model.sha256.slice(0, 12)}…` })))),
     reasons(doc).length > 0 && h('p', { class: 'small soft', text: reasons(doc).join(' ') }));

@@ -20,14 +20,16 @@ internal static class FeedbackEndpoints
 {
     private const int LongestNote = 2_000;
 
-    private const string Rows = """
-        SELECT f.analysis_id AS "AnalysisId", f.label AS "Label", f.note AS "Note", f.created_at AS "CreatedAt"
-        FROM feedback f WHERE f.tenant = @tenant ORDER BY f.created_at, f.analysis_id
-        """;
+    private const string Columns = """SELECT f.analysis_id AS "AnalysisId", f.label AS "Label", f.note AS "Note", f.created_at AS "CreatedAt" FROM feedback f WHERE f.tenant = @tenant """;
+
+    private const string Rows = Columns + "ORDER BY f.created_at, f.analysis_id";
+
+    private const string OfOne = Columns + "AND f.analysis_id = @id";
 
     public static void MapFeedback(this IEndpointRouteBuilder routes)
     {
         routes.MapPost("/analyses/{id}/feedback", PostAsync).WithName("giveFeedback").WithTags("Feedback").WithSummary("Say what the picture really is").Produces<FeedbackDocument>();
+        routes.MapGet("/analyses/{id}/feedback", GetAsync).WithName("getFeedback").WithTags("Feedback").WithSummary("The judgement kept of one analysis; 204 when there is none").Produces<FeedbackDocument>();
         routes.MapGet("/feedback", ExportAsync).WithName("exportFeedback").WithTags("Feedback")
             .WithSummary("All feedback as an eval manifest (CSV); '?format=zip' with the pictures, '?format=json' as a list").Produces<string>(200, "text/csv");
     }
@@ -55,6 +57,14 @@ internal static class FeedbackEndpoints
         return Results.Json(new FeedbackDocument(id, request.Label, request.Note, now), PlatformJson.Options);
     }
 
+    private static async Task<IResult> GetAsync(string id, HttpContext context, IAnalysisStore store, PlatformDatabase database)
+    {
+        var record = await store.FindForAsync(context, id);
+        var row = (await database.QueryAsync<FeedbackRow>(OfOne, new { tenant = record.Tenant, id }, context.RequestAborted)).SingleOrDefault();
+        // None is an ordinary answer, not an error: most analyses are never judged.
+        return row is null ? Results.NoContent() : Results.Json(row.ToDocument(), PlatformJson.Options);
+    }
+
     private static async Task<IResult> ExportAsync(HttpContext context, PlatformDatabase database, IAnalysisStore store, IBlobStore blobs, string? format)
     {
         string tenant = TenantContext.Of(context).Tenant;
@@ -63,7 +73,7 @@ internal static class FeedbackEndpoints
         switch (format)
         {
             case "json":
-                return Results.Json(new { items = rows.Select(r => new FeedbackDocument(r.AnalysisId, r.Label, r.Note, DateTimeOffset.FromUnixTimeMilliseconds(r.CreatedAt))) }, PlatformJson.Options);
+                return Results.Json(new { items = rows.Select(r => r.ToDocument()) }, PlatformJson.Options);
             case null or "" or "csv":
                 var csv = new StringBuilder(Header);
                 foreach (var row in rows)
@@ -144,5 +154,7 @@ internal static class FeedbackEndpoints
         public string? Note { get; set; }
 
         public long CreatedAt { get; set; }
+
+        public FeedbackDocument ToDocument() => new(AnalysisId, Label, Note, DateTimeOffset.FromUnixTimeMilliseconds(CreatedAt));
     }
 }

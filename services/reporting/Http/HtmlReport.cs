@@ -32,10 +32,10 @@ internal static class HtmlReport
         .scroll{overflow-x:auto}footer{margin-top:2rem;font-size:.85rem;opacity:.8}
         .evidence{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:.9rem}.evidence article{border:1px solid var(--line);border-radius:.4rem;padding:.6rem;break-inside:avoid;font-size:.85rem}
         .evidence h3{font-size:.92rem;margin:0 0 .2rem}.evidence p{margin:.25rem 0}.evidence img{display:block;width:100%;max-height:11rem;object-fit:contain;background:#000}.soft{opacity:.75;font-size:.92em}
-        .unusual{border-left:4px solid var(--fake)!important}.notable{border-left:4px solid var(--unsure)!important}.scale{display:flex;flex-wrap:wrap;gap:.15rem .5rem;font-size:.75rem}.scale span::before{content:"";display:inline-block;width:.8em;height:.8em;margin-right:.25em;vertical-align:-.1em;background:var(--c);border:1px solid var(--line)}
+        .unusual{border-left:4px solid var(--fake)!important}.notable{border-left:4px solid var(--unsure)!important}.scale{display:flex;flex-wrap:wrap;gap:.15rem .5rem;margin-top:.25rem;font-size:.92em}.scale span::before{content:"";display:inline-block;width:.8em;height:.8em;margin-right:.25em;vertical-align:-.1em;background:var(--c);border:1px solid var(--line)}
         .over{position:relative;display:block}.over svg{position:absolute;inset:0;width:100%;height:100%}
         @media print{@page{size:A4;margin:11mm}body{margin:0;max-width:none;font-size:9.5pt;print-color-adjust:exact;-webkit-print-color-adjust:exact}.pictures{grid-template-columns:repeat(3,1fr);gap:.5rem}.pictures img{max-height:44mm;width:auto}h2{margin:.7rem 0 .25rem}
-        .evidence{grid-template-columns:repeat(3,1fr);gap:.4rem}.evidence article{font-size:7.6pt;padding:.3rem;line-height:1.3}.evidence img{max-height:26mm}.evidence h3{font-size:8.6pt}table{font-size:8pt}th,td{padding:.12rem .4rem .12rem 0}.verdict{padding:.5rem .8rem;margin:.5rem 0}h2{break-after:avoid}figure,tr{break-inside:avoid}}
+        .evidence{grid-template-columns:repeat(3,1fr);gap:.4rem}.evidence article{font-size:7.6pt;padding:.3rem;line-height:1.3}.evidence img{max-height:26mm}.evidence h3{font-size:8.6pt}table{font-size:8pt}th,td{padding:.12rem .4rem .12rem 0}.verdict{padding:.5rem .8rem;margin:.5rem 0}h2,h2+p{break-after:avoid}figure,tr{break-inside:avoid}}
         """;
 
     /// <summary>The page.</summary>

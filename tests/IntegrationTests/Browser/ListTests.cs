@@ -81,6 +81,29 @@ public sealed class ListTests(ConsoleFixture fixture)
         (await BrightnessAsync(page)).ShouldBeGreaterThan(200);
     }
 
+    [Theory]
+    [InlineData(ColorScheme.Dark)]
+    [InlineData(ColorScheme.Light)]
+    public async Task The_API_page_has_the_theme_that_was_chosen_on_the_console(ColorScheme system)
+    {
+        await using var page = await ConsolePage.OpenAsync(fixture, scheme: system);
+        await OpenDocsAsync(page);
+        (await BodyAsync(page) < 100).ShouldBe(system == ColorScheme.Dark, "as the system has it");
+        await page.GoAsync("#/");
+        await page.Page.GetByRole(AriaRole.Button, new() { Name = "Switch between light and dark" }).ClickAsync();
+        await OpenDocsAsync(page);
+        (await BodyAsync(page) < 100).ShouldBe(system == ColorScheme.Light, "as it was chosen");
+    }
+
+    private static async Task OpenDocsAsync(ConsolePage page)
+    {
+        await page.Page.GetByRole(AriaRole.Link, new() { Name = "API", Exact = true }).ClickAsync();
+        await Expect(page.Page.GetByRole(AriaRole.Heading, new() { Name = "Analyses", Exact = true, Level = 2 }).First).ToBeVisibleAsync();
+    }
+
+    private static Task<double> BodyAsync(ConsolePage page) =>
+        page.Page.EvaluateAsync<double>("() => { const [r, g, b] = getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number); return (r + g + b) / 3; }");
+
     private static ILocator Row(ConsolePage page, string id) => page.Page.Locator($"a.entry[href='#/a/{id}']");
 
     private static Task<double> BrightnessAsync(ConsolePage page) =>

@@ -160,6 +160,12 @@ public sealed class ResultTests(ConsoleFixture fixture)
         var judgement = kept.RootElement.GetProperty("items").EnumerateArray().Single(item => item.GetProperty("analysis_id").GetString() == analysis.Id);
         judgement.GetProperty("label").GetString().ShouldBe("fake");
         judgement.GetProperty("note").GetString().ShouldBe("the shadow is wrong");
+
+        // Shown again to whoever opens the analysis later.
+        await page.Page.ReloadAsync();
+        await Expect(page.Page.GetByRole(AriaRole.Button, new() { Name = "It is manipulated" })).ToHaveAttributeAsync("aria-pressed", "true");
+        await Expect(page.Page.GetByRole(AriaRole.Button, new() { Name = "It is real" })).ToHaveAttributeAsync("aria-pressed", "false");
+        await Expect(page.Page.GetByLabel("Note on your judgement")).ToHaveValueAsync("the shadow is wrong");
     }
 
     [Fact]
@@ -211,6 +217,36 @@ public sealed class ResultTests(ConsoleFixture fixture)
                 (await page.SeenAsync("#evidence-panel .pair")).ShouldNotBe(beside, item.Name);
             }
         }
+    }
+
+    [Fact]
+    public async Task On_a_splice_saved_twice_the_JPEG_evidence_points_to_the_pasted_part()
+    {
+        // Saved at 70, a part that was never saved so low pasted into the middle half, saved at 92.
+        const int Width = 640, Height = 480;
+        var analysis = await fixture.AnalysedAsync("saved-twice.jpg", () => TestPictures.Forged(seed: 66, Width, Height));
+        string address = $"/v1/analyses/{analysis.Id}/evidence/double-quantisation";
+        using var found = JsonDocument.Parse(await fixture.Platform.Client.BytesAsync(address + "?format=json"));
+        found.RootElement.GetProperty("finding").GetString().ShouldBe("unusual");
+        var area = found.RootElement.GetProperty("regions")[0];
+        foreach (var (side, expected) in new[] { ("x", Width / 4), ("y", Height / 4), ("width", Width / 2), ("height", Height / 2) })
+        {
+            Math.Abs(area.GetProperty(side).GetInt32() - expected).ShouldBeLessThanOrEqualTo(32, side);
+        }
+
+        // And so does the map that people look at: bright inside, dark outside.
+        var (map, width, height) = TestPictures.Read(await fixture.Platform.Client.BytesAsync(address));
+        (width, height).ShouldBe((Width, Height));
+        double inside = Mean(x: Width / 2, y: Height / 2), outside = Mean(x: Width / 8, y: Height / 8);
+        inside.ShouldBeGreaterThan(outside + 100);
+
+        await using var page = await ConsolePage.OpenAsync(fixture, $"#/a/{analysis.Id}");
+        await page.VerdictAsync();
+        await page.Page.Locator("#evidence-double-quantisation").ClickAsync();
+        await Expect(page.Page.Locator("#evidence-double-quantisation .finding")).ToHaveTextAsync("unusual", new() { Timeout = 30_000 });
+        await page.SaveAsync("saved-twice");
+
+        double Mean(int x, int y) => Enumerable.Range(0, 32 * 32).Average(i => map.AsSpan((((y - 16 + (i / 32)) * width) + x - 16 + (i % 32)) * 3, 3).ToArray().Average(v => (double)v));
     }
 
     [Fact]

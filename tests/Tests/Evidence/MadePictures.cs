@@ -54,6 +54,19 @@ internal static class MadePictures
 
     public static byte[] Png(byte[] pixels) => TestPictures.Encode(pixels, Width, Height, "pngsave_buffer");
 
+    /// <summary>The same picture read at an offset, its far edges repeated.</summary>
+    public static byte[] Shifted(byte[] pixels, int dx, int dy)
+    {
+        var shifted = new byte[pixels.Length];
+        for (int i = 0; i < Width * Height; i++)
+        {
+            int from = (Math.Min((i / Width) + dy, Height - 1) * Width) + Math.Min((i % Width) + dx, Width - 1);
+            pixels.AsSpan(from * 3, 3).CopyTo(shifted.AsSpan(i * 3));
+        }
+
+        return shifted;
+    }
+
     /// <summary>The host with an ellipse of the donor in <see cref="Place"/>; the donor is read at an offset.</summary>
     public static byte[] Paste(byte[] host, byte[] donor, int dx = 0, int dy = 0) => Paste(host, (x, y) => Pixel(donor, x + dx, y + dy));
 

@@ -87,6 +87,15 @@ public sealed class MethodTests
     [Fact]
     public void Grid_IsQuietWithItsOwnGridAlone() => Quiet(Examine(Png(Saved(Scene(1), 60)), EvidenceNames.Grid));
 
+    /// <summary>A picture saved, cut off its grid and saved again: the old grid is everywhere, so it marks no part.</summary>
+    [Fact]
+    public void Grid_OverAllOfThePictureIsNoPart()
+    {
+        byte[] first = Saved(Scene(1), 55);
+        byte[] cut = Shifted(first, 3, 5);
+        Examine(Jpeg(cut, 98), EvidenceNames.Grid).Finding.ShouldNotBe(EvidenceFindings.Unusual);
+    }
+
     [Fact]
     public void ErrorLevel_PointsToAPartThatWasNeverSaved() => PointsTo(Examine(Png(Paste(Saved(Scene(1), 90), Scene(2))), EvidenceNames.ErrorLevel));
 
@@ -95,6 +104,12 @@ public sealed class MethodTests
 
     [Fact]
     public void NoiseVariance_PointsToANoisierPart() => PointsTo(Examine(Png(Paste(Scene(1), Scene(2, grain: 8))), EvidenceNames.NoiseVariance));
+
+    [Theory]
+    [InlineData(8, 98)]
+    [InlineData(12, 92)]
+    public void NoiseVariance_StillDoesWhenSavedAfterwards(double grain, int quality) =>
+        PointsTo(Examine(Jpeg(Paste(Scene(1), Scene(2, grain)), quality), EvidenceNames.NoiseVariance));
 
     [Fact]
     public void NoiseVariance_IsQuietWhereNoiseIsTheSame() => Quiet(Examine(Png(Paste(Scene(1), Scene(2))), EvidenceNames.NoiseVariance));

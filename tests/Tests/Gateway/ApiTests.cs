@@ -240,7 +240,9 @@ public sealed class ApiTests(WholePlatform platform) : IClassFixture<WholePlatfo
         (await client.SendAsync(csv)).Content.Headers.ContentType!.MediaType.ShouldBe("text/csv");
         using var known = new HttpRequestMessage(HttpMethod.Get, self) { Headers = { { "If-None-Match", "*" } } };
         (await client.SendAsync(known)).StatusCode.ShouldBe(HttpStatusCode.NotModified);
+        (await client.GetAsync(self + "/feedback")).StatusCode.ShouldBe(HttpStatusCode.NoContent);
         (await client.PostAsJsonAsync(self + "/feedback", new { label = "real", note = "mine" })).StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await client.GetAsync(self + "/feedback")).StatusCode.ShouldBe(HttpStatusCode.OK);
     }
 
     private async Task DriveErrorsAsync(HttpClient client, string id)

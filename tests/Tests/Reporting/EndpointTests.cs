@@ -76,6 +76,7 @@ public sealed class EndpointTests(ReportingHost host) : IClassFixture<ReportingH
     [InlineData("GET", "/report")]
     [InlineData("GET", "/events")]
     [InlineData("POST", "/feedback")]
+    [InlineData("GET", "/feedback")]
     public async Task Somebody_elses_analysis_does_not_exist(string method, string path)
     {
         string id = await host.SubmitAsync();
@@ -281,11 +282,16 @@ public sealed class EndpointTests(ReportingHost host) : IClassFixture<ReportingH
         await host.EndAsync(fake);
         await host.EndAsync(real);
         using var client = host.Client("moderator");
+        (await client.GetAsync($"/v1/analyses/{fake}/feedback")).StatusCode.ShouldBe(HttpStatusCode.NoContent);
         (await client.PostAsJsonAsync($"/v1/analyses/{fake}/feedback", new { label = "real" })).IsSuccessStatusCode.ShouldBeTrue();
         (await client.PostAsJsonAsync($"/v1/analyses/{fake}/feedback", new { label = "fake", note = "seen the original" })).IsSuccessStatusCode.ShouldBeTrue("the later judgement replaces the earlier");
         (await client.PostAsJsonAsync($"/v1/analyses/{real}/feedback", new { label = "real" })).IsSuccessStatusCode.ShouldBeTrue();
         (await client.PostAsJsonAsync($"/v1/analyses/{real}/feedback", new { label = "maybe" })).StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
         (await client.PostAsJsonAsync($"/v1/analyses/{real}/feedback", new { label = "real", note = "a\0b" })).StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
+
+        var judgement = await ReportingHost.JsonAsync(await client.GetAsync($"/v1/analyses/{fake}/feedback"));
+        judgement.GetProperty("label").GetString().ShouldBe("fake");
+        judgement.GetProperty("note").GetString().ShouldBe("seen the original");
 
         string[] csv = (await client.GetStringAsync("/v1/feedback")).TrimEnd().Split("\r\n");
         csv[0].ShouldStartWith("image,mask,label,dataset,kind");

@@ -19,7 +19,9 @@ internal static unsafe class BlockingGrid
     /// <summary>Differences are cut at this many grey levels.</summary>
     private const float Most = 12;
 
+    /// <summary>Deviations above chance, in a picture of half a megapixel or less.</summary>
     private const float Limit = 5;
+    private const int LimitSquares = 2_000;
     private const int Fewest = 10;
 
     /// <summary>Share of pieces from which on a grid lies over the whole picture; a third is chance.</summary>
@@ -70,6 +72,8 @@ internal static unsafe class BlockingGrid
     {
         var best = new List<(int Left, int Top, int Right, int Bottom, int Count)>();
         offset = (0, 0);
+        // The most that chance brings together grows with the number of places, as the largest of so many normal values does.
+        float limit = MathF.Sqrt((Limit * Limit) + (2 * MathF.Log(Math.Max(1, (float)wide * high / LimitSquares))));
         for (int y = 0; y < 8; y++)
         {
             for (int x = 0; x < 8; x++)
@@ -87,7 +91,7 @@ internal static unsafe class BlockingGrid
                     strength[i] = Math.Max(strength[i], score[i]);
                 }
 
-                var found = Standouts.Above(score, wide, high, Limit, Fewest);
+                var found = Standouts.Above(score, wide, high, limit, Standouts.Least(Fewest, wide, high));
                 found.RemoveAll(a => a.Count > wide * high / 2);
                 if (found.Count > 0 && (best.Count == 0 || found[0].Count > best[0].Count))
                 {

@@ -25,6 +25,10 @@ internal static class CopyMove
     private const double CopiedShare = 0.25;
     private const double CopiedGrain = 0.65;
 
+    // A turned or scaled copy keeps fewer of its points, but those lie exactly; what only looks alike has few of them or is off.
+    private const double ExactError = 0.8;
+    private const double ExactShare = 0.15;
+
     /// <summary>Least area of a copy, share of the picture.</summary>
     private const double CopiedArea = 0.008;
 
@@ -39,7 +43,7 @@ internal static class CopyMove
         var matches = SelfMatches.Find(keypoints, Apart);
         var detail = Detail(plane, scale);
         var found = MatchGroup.Find(matches).Select(g => (Group: g, Check: DenseCheck.Of(plane, detail, g))).Where(f => f.Check.Area >= FewestPixels).Select(f => (f.Group, f.Check, Share: Matched(f.Group, f.Check, keypoints, plane.Width))).ToList();
-        var copies = found.Where(f => f.Check.Grain >= CopiedGrain && f.Group.Error <= CopiedError && f.Share >= CopiedShare && f.Check.Area >= CopiedArea * f.Check.Mask.Length).OrderByDescending(f => f.Check.Area).ToList();
+        var copies = found.Where(f => f.Check.Grain >= CopiedGrain && Lies(f.Group.Error, f.Share) && f.Check.Area >= CopiedArea * f.Check.Mask.Length).OrderByDescending(f => f.Check.Area).ToList();
         var facts = new List<EvidenceFact>
         {
             new("Compared at", $"{plane.Width} x {plane.Height} pixels"), new("Keypoints", $"{keypoints.Count}"), new("Matches within the picture", $"{matches.Count}"),
@@ -63,6 +67,8 @@ internal static class CopyMove
             Map = map.ToLevels(picture.Width, picture.Height),
         };
     }
+
+    private static bool Lies(double error, double share) => (error <= CopiedError && share >= CopiedShare) || (error <= ExactError && share >= ExactShare);
 
     /// <summary>Share of the area's keypoints that have a partner: nearly all in a copy, few in things that only look alike.</summary>
     private static double Matched(MatchGroup group, DenseCheck check, IReadOnlyList<Keypoint> keypoints, int width)

@@ -70,7 +70,7 @@ internal static unsafe class DoubleQuantisation
         }
 
         float[] mean = Grid.BoxMean([.. ratio.Select(r => Math.Clamp(r, -6, 6))], wide, high, 2);
-        var areas = twice ? Standouts.Above(mean, wide, high, Limit, Fewest) : [];
+        var areas = twice ? Standouts.Above(mean, wide, high, Limit, Standouts.Least(Fewest, wide, high)) : [];
         areas.RemoveAll(a => a.Count > wide * high * 0.6);
         return Describe(picture, wide, mean, areas, used, twice, share);
     }
@@ -174,7 +174,8 @@ internal static unsafe class DoubleQuantisation
             double[] once = Expect(fine, 1, secondStep);
             double alone = Likelihood(counts, once, once, 0);
             Model? best = null;
-            for (int first = 2; first <= MaxFirstStep; first++)
+            // Three of its multiples on either side must be among the values that are counted one by one.
+            for (int first = 2; first <= Math.Min(MaxFirstStep, Reach * secondStep / 3); first++)
             {
                 // A first step that divides the second, or equals it, leaves no gaps.
                 if (secondStep % first == 0)

@@ -78,7 +78,7 @@ internal static unsafe class JpegGhosts
         {
             // Only a place that dips deeper than equally textured places of the picture do is a ghost.
             float[] excess = Standouts.AboveMedian(dip, texture);
-            var found = Standouts.Above(excess, wide, high, Limit, Fewest);
+            var found = Standouts.Above(excess, wide, high, Limit, Standouts.Least(Fewest, wide, high));
             found.RemoveAll(a => a.Count > wide * high / 2);
             double sum = found.Sum(a => (double)a.Count) * excess.Max();
             if (sum > weight)
@@ -146,8 +146,8 @@ internal static unsafe class JpegGhosts
             for (int x = 0; x < wide; x++, at++)
             {
                 BlockTransform.Forward(picture.Luminance + ((long)y * 8 * picture.Width) + (x * 8), picture.Width, block);
-                // JPEG subtracts 128 from every pixel: 1024 from the first coefficient.
-                block[0] -= 1024;
+                // Without brightness: over a smooth surface it is the same for many blocks and near a multiple of some step by chance.
+                block[0] = 0;
                 for (int q = 0; q < Qualities; q++)
                 {
                     fixed (float* s = steps[q])

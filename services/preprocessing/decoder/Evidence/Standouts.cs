@@ -12,6 +12,9 @@ internal sealed class Standouts
     private const int Classes = 24;
     private const int FewestInClass = 24;
 
+    /// <summary>An area is at least one part in this many of the picture.</summary>
+    private const int SmallestShare = 200;
+
     private readonly List<(int Left, int Top, int Right, int Bottom, int Count)> areas;
 
     private Standouts(float[] deviations, List<(int, int, int, int, int)> areas, double share) => (Deviations, this.areas, Share) = (deviations, areas, share);
@@ -27,7 +30,7 @@ internal sealed class Standouts
         // Limits were chosen on authentic photographs so that nearly all of them stay quiet (docs/evidence.md has the figures).
         public static Settings ErrorLevel { get; } = new(2, 3.3f, 24, 0.06f, BothSides: true);
 
-        public static Settings NoiseVariance { get; } = new(2, 4.4f, 40, 0.25f, BothSides: true);
+        public static Settings NoiseVariance { get; } = new(1, 5.0f, 40, 0.25f, BothSides: false);
     }
 
     /// <summary>Averaged deviations, row-major.</summary>
@@ -48,10 +51,11 @@ internal sealed class Standouts
     {
         float[] deviations = Deviate(values, texture, settings.Floor);
         float[] mean = Grid.BoxMean(deviations, wide, high, settings.Radius);
-        var areas = Above(mean, wide, high, settings.Limit, settings.Fewest);
+        int fewest = Least(settings.Fewest, wide, high);
+        var areas = Above(mean, wide, high, settings.Limit, fewest);
         if (settings.BothSides)
         {
-            areas.AddRange(Above([.. mean.Select(v => -v)], wide, high, settings.Limit, settings.Fewest));
+            areas.AddRange(Above([.. mean.Select(v => -v)], wide, high, settings.Limit, fewest));
         }
 
         // What covers most of the picture is the picture.
@@ -59,6 +63,12 @@ internal sealed class Standouts
         areas.Sort((a, b) => b.Count.CompareTo(a.Count));
         return new Standouts(mean, areas, areas.Sum(a => (double)a.Count) / (wide * high));
     }
+
+    /// <summary>
+    /// Squares that an area must have: the method's own fewest, and in a large picture a two-hundredth of it. There are more places for chance to gather in a larger picture, and a camera's
+    /// twelve megapixels always have some small surface without texture.
+    /// </summary>
+    public static int Least(int fewest, int wide, int high) => Math.Max(fewest, wide * high / SmallestShare);
 
     /// <summary>Connected squares (4 neighbours) above a limit.</summary>
     public static List<(int Left, int Top, int Right, int Bottom, int Count)> Above(float[] values, int wide, int high, float limit, int fewest)

@@ -35,7 +35,7 @@ public static class EvidenceCatalogue
             Scale("Mean change of luminance when saved again as JPEG 90, grey levels", "0", "1", "2", "3", "4 or more")),
         Kind(EvidenceNames.NoiseVariance, "Local noise variance",
             "Texture reads as noise, and compression and noise reduction remove noise from smooth areas, so blur, sky and foliage differ honestly.",
-            "Mahdian and Saic 2009; Donoho and Johnstone 1994 (median estimator)",
+            "Mahdian and Saic 2009; Donoho and Johnstone 1994 (median estimator); Liu et al. 2012 (calmest parts)",
             new EvidenceLegend { Quantity = "Noise against that of equally bright and textured parts, their standard deviations", Colours = Steps(Diverging, "-4 or less", "-2", "as elsewhere", "2", "4 or more") }),
         Kind(EvidenceNames.Noise, "Noise residual",
             "For looking: what a 3×3 median takes away. Edges remain in it. Areas without any grain may be retouched, or only smooth, out of focus or strongly compressed.",
