@@ -3,8 +3,8 @@ using Palimpsest.Imaging;
 namespace Palimpsest.Reporting;
 
 /// <summary>
-/// The localizers' maps as one. Each map is weakened as far as its own localizer takes the whole picture for clean, then the strongest response
-/// of each cell wins: noisy-or would turn two weak doubts about one spot into a find.
+/// The localizers' maps as one. Each region is weakened as far as its localizer takes the whole picture for clean or as it has no border
+/// (<see cref="Weakening"/>), then the strongest response of each cell wins: noisy-or would turn two weak doubts about one spot into a find.
 /// </summary>
 internal sealed class FusedMap
 {
@@ -48,7 +48,7 @@ internal sealed class FusedMap
 
             byte index = (byte)names.Count;
             names.Add(detector.Name);
-            byte[] weakened = Weaken(map.Values, Weight(scores[detector.Name], clean), ref suppressed);
+            byte[] weakened = new Weakening(scores[detector.Name], clean).Apply(map, ref suppressed);
             for (int i = 0; i < weakened.Length; i++)
             {
                 if (weakened[i] > fused.Values[i])
@@ -79,24 +79,4 @@ internal sealed class FusedMap
     /// <summary>Analysed pixels that a cell covers; fewer at the right and bottom edges.</summary>
     public static int Pixels(int x, int y, ImageGeometry geometry) =>
         Math.Min(ProbabilityMap.Cell, geometry.AnalysedWidth - (x * ProbabilityMap.Cell)) * Math.Min(ProbabilityMap.Cell, geometry.AnalysedHeight - (y * ProbabilityMap.Cell));
-
-    /// <summary>1 above the clean threshold, falling to 0 with the score below it: no step where a small change of score would switch a mask off.</summary>
-    private static double Weight(double score, double clean) => clean <= 0 ? 1 : Math.Clamp(score / clean, 0, 1);
-
-    private static byte[] Weaken(byte[] values, double weight, ref bool suppressed)
-    {
-        if (weight >= 1)
-        {
-            return values;
-        }
-
-        var weakened = new byte[values.Length];
-        for (int i = 0; i < values.Length; i++)
-        {
-            weakened[i] = (byte)Math.Round(values[i] * weight);
-            suppressed |= values[i] >= Fusion.MaskThreshold && weakened[i] < Fusion.MaskThreshold;
-        }
-
-        return weakened;
-    }
 }

@@ -94,7 +94,7 @@ internal static class Fusion
 
         if (suppressed)
         {
-            yield return "A localizer marked some areas although it takes the picture as a whole for authentic; these areas are shown weakened in the mask.";
+            yield return "A localizer marked some areas although it takes the picture as a whole for authentic, or without a clear border; these areas are shown weakened in the mask.";
         }
     }
 }

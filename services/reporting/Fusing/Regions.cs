@@ -17,37 +17,14 @@ internal static class Regions
     /// <summary>Finds them, largest first.</summary>
     public static IReadOnlyList<RegionDocument> Find(FusedMap map, ImageGeometry geometry)
     {
-        var (width, height, values) = (map.Fused.Width, map.Fused.Height, map.Fused.Values);
         double total = (double)geometry.AnalysedWidth * geometry.AnalysedHeight;
-        var visited = new bool[values.Length];
-        var open = new Stack<int>();
         var found = new List<RegionDocument>();
-        for (int start = 0; start < values.Length; start++)
+        foreach (var cells in Connected.Regions(map.Fused))
         {
-            if (visited[start] || values[start] < Fusion.MaskThreshold)
-            {
-                continue;
-            }
-
             var region = new Growing(map);
-            visited[start] = true;
-            open.Push(start);
-            while (open.TryPop(out int cell))
+            foreach (int cell in cells)
             {
-                int x = cell % width, y = cell / width;
-                region.Add(x, y, cell, geometry);
-                for (int ny = Math.Max(0, y - 1); ny <= Math.Min(height - 1, y + 1); ny++)
-                {
-                    for (int nx = Math.Max(0, x - 1); nx <= Math.Min(width - 1, x + 1); nx++)
-                    {
-                        int next = (ny * width) + nx;
-                        if (!visited[next] && values[next] >= Fusion.MaskThreshold)
-                        {
-                            visited[next] = true;
-                            open.Push(next);
-                        }
-                    }
-                }
+                region.Add(cell % map.Fused.Width, cell / map.Fused.Width, cell, geometry);
             }
 
             if (region.Cells >= FewestCells && region.Pixels >= LeastArea * total)

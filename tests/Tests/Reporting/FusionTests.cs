@@ -77,6 +77,62 @@ public sealed class FusionTests
     }
 
     [Fact]
+    public void A_region_with_a_border_outlives_a_mildly_clean_score_that_takes_haze_away()
+    {
+        // 0.15 lies a third of a unit of log-odds below clean: shown at nine tenths. Both regions peak at 230; the haze fades by a quarter of a unit a cell.
+        var facts = A.Facts(160, 160);
+        var firm = A.Map(facts, (10, 10, 16, 16, 230));
+        var shown = Fuse(facts, (0.15, firm));
+        shown.Regions.ShouldHaveSingleItem().Area.ShouldBe(0.16, 1e-9, "in full, to its border");
+        var haze = Cone(facts, 20, 20, 230, 0.25);
+        haze.Values.Count(v => v >= 128).ShouldBeGreaterThan(150, "the localizer marks a disc");
+        var faded = Fuse(facts, (0.15, haze));
+        faded.Regions.ShouldBeEmpty();
+        faded.Warnings.ShouldContain(w => w.Contains("without a clear border"));
+    }
+
+    [Theory]
+    [InlineData(0.2, 0.25, 0)] // just not clean: haze goes,
+    [InlineData(0.2, 0.6, 1)] // a border stays
+    [InlineData(0.5, 0.25, 1)] // suspicion speaks for haze too
+    [InlineData(0.005, 0.6, 0)] // nothing outlives a score far below clean
+    public void Score_and_border_are_weighed_against_each_other(double score, double steepness, int regions)
+    {
+        var facts = A.Facts(160, 160);
+        Fuse(facts, (score, Cone(facts, 20, 20, 240, steepness))).Regions.Count.ShouldBe(regions);
+    }
+
+    [Fact]
+    public void Each_region_is_judged_by_its_own_border()
+    {
+        var facts = A.Facts(320, 160);
+        var map = Cone(facts, 20, 20, 230, 0.25);
+        A.Map(facts, (60, 10, 10, 10, 230)).Values.Select((v, i) => map.Values[i] = Math.Max(v, map.Values[i])).Count().ShouldBe(map.Values.Length);
+        var region = Fuse(facts, (0.2, map)).Regions.ShouldHaveSingleItem();
+        (region.Box.X, region.Box.Width).ShouldBe((240, 40));
+    }
+
+    [Fact]
+    public void A_mask_over_the_whole_picture_marks_nothing_off_and_needs_the_score()
+    {
+        var facts = A.Facts();
+        Fuse(facts, (0.2, A.Map(facts, (0, 0, 16, 12, 250)))).ManipulatedArea.ShouldBe(0);
+        Fuse(facts, (0.7, A.Map(facts, (0, 0, 16, 12, 250)))).ManipulatedArea.ShouldBe(1);
+    }
+
+    [Fact]
+    public void Neither_score_nor_border_has_a_cliff()
+    {
+        var facts = A.Facts(160, 160);
+        int Peak(double score, double steepness) => Fuse(facts, (score, Cone(facts, 20, 20, 240, steepness))).Map.Values.Max();
+        for (double x = 0.01; x < 0.6; x += 0.001)
+        {
+            (Peak(x + 0.001, 0.35) - Peak(x, 0.35)).ShouldBeInRange(0, 12, $"score {x}");
+            Math.Abs(Peak(0.2, x + 0.001) - Peak(0.2, x)).ShouldBeLessThan(12, $"steepness {x}");
+        }
+    }
+
+    [Fact]
     public void A_high_score_without_a_region_is_said_plainly()
     {
         var facts = A.Facts();
@@ -154,6 +210,20 @@ public sealed class FusionTests
         }
 
         return Fusion.Fuse(detectors, facts, A.Calibration);
+    }
+
+    /// <summary>A map whose log-odds fall from a peak by <paramref name="steepness"/> a cell.</summary>
+    private static ProbabilityMap Cone(ImageFacts facts, int x, int y, byte peak, double steepness)
+    {
+        var map = A.Map(facts);
+        double top = Math.Log(peak / (255.0 - peak));
+        for (int i = 0; i < map.Values.Length; i++)
+        {
+            double away = Math.Sqrt(Math.Pow((i % map.Width) - x, 2) + Math.Pow((i / map.Width) - y, 2));
+            map.Values[i] = (byte)Math.Round(255 / (1 + Math.Exp((steepness * away) - top)));
+        }
+
+        return map;
     }
 
     private static DetectorEvidence Evidence(string name, double score, string stateIfNone) =>
