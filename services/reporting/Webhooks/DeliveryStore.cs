@@ -31,7 +31,7 @@ internal sealed class DeliveryStore(PlatformDatabase database, TimeProvider time
         {Targets}
         SELECT id FROM (
             SELECT d.id, d.due_at, ROW_NUMBER() OVER (PARTITION BY d.target ORDER BY d.due_at, d.id) + COALESCE(b.busy, 0) AS place
-            FROM targets t {(database.IsPostgres ? $"CROSS JOIN LATERAL ({Oldest}) d" : $"JOIN webhook_deliveries d ON d.id IN (SELECT id FROM ({Oldest}))")}
+            FROM (SELECT target FROM targets WHERE target IS NOT NULL) t {(database.IsPostgres ? $"CROSS JOIN LATERAL ({Oldest}) d" : $"JOIN webhook_deliveries d ON d.id IN (SELECT id FROM ({Oldest}))")}
             LEFT JOIN (SELECT target, count(*) AS busy FROM claimed GROUP BY target) b ON b.target = d.target) ranked
         WHERE place <= @perTarget ORDER BY due_at LIMIT @limit
         """;
