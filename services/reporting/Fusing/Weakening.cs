@@ -10,7 +10,7 @@ namespace Palimpsest.Reporting;
 internal sealed class Weakening
 {
     /// <summary>So far below the clean threshold, in log-odds, the score alone takes a region away.</summary>
-    private const double Silence = 3.25;
+    private const double Silence = 4;
 
     /// <summary>Mean fall of the map's log-odds from cell to cell around a region, up to which it is haze, and from which it has a border, where the score is just not clean.</summary>
     private const double Haze = 0.3125;
