@@ -159,8 +159,7 @@ class CopyMoveNet(nn.Module):
         target = F.interpolate(batch["both"][:, None].float() / 255, size=(4 * g, 4 * g), mode="area")
         target = F.avg_pool2d(target, 4)
         bce = F.binary_cross_entropy_with_logits(mask.float(), target, pos_weight=torch.tensor(2.0))
-        p, forged = mask.float().sigmoid(), (target.sum((1, 2, 3)) > 1).float()
-        dice = ((1 - (2 * (p * target).sum((1, 2, 3)) + 1) / ((p * p).sum((1, 2, 3)) + (target * target).sum((1, 2, 3)) + 1)) * forged).sum() / forged.sum().clamp(min=1)
+        dice = dice_loss(mask.float().sigmoid(), target)
         a, b, n = batch["pairs"][:, :, 0].long(), batch["pairs"][:, :, 1].long(), batch["pairs"][:, :, 0] >= 0
         rows = torch.gather(d, 1, a.clamp(min=0).unsqueeze(2).expand(-1, -1, d.shape[2]))
         i = a.clamp(min=0)

@@ -3,7 +3,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from layers import conv
+from layers import conv, truth
 
 
 class BayarConv(nn.Module):
@@ -101,7 +101,7 @@ class UperNetBayar(nn.Module):
 
     def loss(self, out, batch):
         mask, score, _ = (o.float() for o in out)
-        target = F.avg_pool2d(batch["mask"][:, None].float() / 255, 4)
+        target = truth(batch, mask)
         p = mask.sigmoid()
         dice = (1 - (2 * (p * target).sum((1, 2, 3)) + 1) / ((p * p).sum((1, 2, 3)) + (target * target).sum((1, 2, 3)) + 1)).mean()
         image = F.binary_cross_entropy_with_logits(score[:, 0], batch["label"])

@@ -1,5 +1,4 @@
 using System.Data.Common;
-using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Palimpsest.Contracts;
 using Palimpsest.Hosting;
@@ -132,7 +131,7 @@ internal sealed partial class AnalysisUpdater(
             _ => throw new ArgumentException($"{outgoing.Message.GetType().Name} is not sent by reporting.", nameof(outgoing)),
         };
         // The sweep has no request around it, and without a collector nor has a message: theirs join the trace of the submission.
-        return message with { NotBefore = outgoing.NotBefore, Traceparent = Activity.Current is { IsAllDataRequested: true } span ? span.Id : record.Request.Traceparent };
+        return message with { NotBefore = outgoing.NotBefore, Traceparent = PlatformTelemetry.RecordedTraceparent ?? record.Request.Traceparent };
     }
 
     private OutboxMessage? Announcement(AnalysisRecord record) => record.Status switch

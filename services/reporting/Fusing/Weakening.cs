@@ -1,3 +1,4 @@
+using Palimpsest.Hosting;
 using Palimpsest.Imaging;
 
 namespace Palimpsest.Reporting;
@@ -20,7 +21,7 @@ internal sealed class Weakening
     private const double Suspicion = 0.25;
 
     /// <summary>Log-odds of a map value; beyond ±5.5 a byte knows no difference.</summary>
-    private static readonly double[] LogOdds = [.. Enumerable.Range(0, 256).Select(v => Math.Clamp(Logit(v / 255.0), -5.5, 5.5))];
+    private static readonly double[] LogOdds = [.. Enumerable.Range(0, 256).Select(v => Math.Clamp(Calibration.Logit(v / 255.0), -5.5, 5.5))];
 
     private readonly double byScore;
     private readonly double shift;
@@ -30,7 +31,7 @@ internal sealed class Weakening
     /// <param name="clean">Calibrated score up to which a picture is called clean.</param>
     public Weakening(double score, double clean)
     {
-        double above = Logit(score) - Logit(clean);
+        double above = Calibration.Logit(score) - Calibration.Logit(clean);
         byScore = Math.Clamp(1 + (Math.Min(0, above) / Silence), 0, 1);
         shift = Suspicion * Math.Max(0, above);
     }
@@ -41,11 +42,10 @@ internal sealed class Weakening
     public byte[] Apply(ProbabilityMap map, ref bool suppressed)
     {
         var weakened = new byte[map.Values.Length];
-        var inside = new bool[map.Values.Length];
         double least = byScore;
         foreach (var region in Connected.Regions(map))
         {
-            double weight = byScore * ByBorder(Steepness(region, map, inside));
+            double weight = byScore * ByBorder(Steepness(region, map));
             least = Math.Min(least, weight);
             foreach (int cell in region)
             {
@@ -57,7 +57,7 @@ internal sealed class Weakening
         // What lies around regions may not outshine them.
         for (int i = 0; i < weakened.Length; i++)
         {
-            if (!inside[i])
+            if (map.Values[i] < Fusion.MaskThreshold)
             {
                 weakened[i] = (byte)Math.Round(map.Values[i] * least);
             }
@@ -66,18 +66,11 @@ internal sealed class Weakening
         return weakened;
     }
 
-    private static double Logit(double p) => Math.Log(Math.Clamp(p, 1e-6, 1 - 1e-6) / (1 - Math.Clamp(p, 1e-6, 1 - 1e-6)));
-
     private double ByBorder(double steepness) => Math.Clamp((steepness + shift - Haze) / (Border - Haze), 0, 1);
 
-    /// <summary>Mean gradient of the log-odds over the cells on both sides of a region's border; 0 for one that covers the picture: it marks nothing off. Enters its cells into <paramref name="inside"/>.</summary>
-    private static double Steepness(IReadOnlyList<int> region, ProbabilityMap map, bool[] inside)
+    /// <summary>Mean gradient of the log-odds over the cells on both sides of a region's border; 0 for one that covers the picture: it marks nothing off.</summary>
+    private static double Steepness(IReadOnlyList<int> region, ProbabilityMap map)
     {
-        foreach (int cell in region)
-        {
-            inside[cell] = true;
-        }
-
         var border = new HashSet<int>();
         foreach (int cell in region)
         {

@@ -58,24 +58,24 @@ internal sealed class AnalysisStore(PlatformDatabase database, OutboxStore outbo
         bool saved = messages.Count == 0 && also is null
             ? await database.ExecuteAsync(Update, Row.From(record), cancellationToken, promised) > 0
             : await database.InTransactionAsync(
-            async t =>
-            {
-                int touched = await t.Connection!.ExecuteAsync(new CommandDefinition(Update, Row.From(record), t, cancellationToken: cancellationToken));
-                if (touched == 0)
+                async t =>
                 {
-                    return false;
-                }
+                    int touched = await t.Connection!.ExecuteAsync(new CommandDefinition(Update, Row.From(record), t, cancellationToken: cancellationToken));
+                    if (touched == 0)
+                    {
+                        return false;
+                    }
 
-                await outbox.AddAsync(t, messages, cancellationToken);
-                if (also is not null)
-                {
-                    await also(t);
-                }
+                    await outbox.AddAsync(t, messages, cancellationToken);
+                    if (also is not null)
+                    {
+                        await also(t);
+                    }
 
-                return true;
-            },
-            cancellationToken,
-            promised);
+                    return true;
+                },
+                cancellationToken,
+                promised);
         if (!saved)
         {
             return null;

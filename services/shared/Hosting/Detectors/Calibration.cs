@@ -76,8 +76,14 @@ public sealed record Calibration
             return Math.Clamp(score, 0, 1);
         }
 
-        double clipped = Math.Clamp(score, Edge, 1 - Edge);
-        return 1 / (1 + Math.Exp(-((platt.A * Math.Log(clipped / (1 - clipped))) + platt.B)));
+        return 1 / (1 + Math.Exp(-((platt.A * Logit(score)) + platt.B)));
+    }
+
+    /// <summary>Log-odds of a probability, finite at 0 and 1.</summary>
+    public static double Logit(double probability)
+    {
+        double clipped = Math.Clamp(probability, Edge, 1 - Edge);
+        return Math.Log(clipped / (1 - clipped));
     }
 }
 

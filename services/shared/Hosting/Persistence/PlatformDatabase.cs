@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Data;
 using System.Data.Common;
-using System.Runtime.CompilerServices;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using Npgsql;
@@ -16,13 +15,8 @@ public sealed class PlatformDatabase : IAsyncDisposable
 {
     private readonly NpgsqlDataSource? postgres;
     private readonly NpgsqlDataSource? relaxed; // commits without waiting for the disk
-    private readonly string sqlite;
-    private readonly string statements; // the same file, for connections that are kept
+    private readonly string sqlite = "";
     private readonly ConcurrentBag<StatementConnection> readers = [];
-
-    // The pool hands the same few handles out again and again, and a handle keeps its settings.
-    private static readonly object Configured = new();
-    private readonly ConditionalWeakTable<SQLitePCL.sqlite3, object> configured = [];
 
     // SQLite has one writer; queueing here is fair, does not poll as its busy handler does, and shares the cost of commits.
     private readonly GroupCommit commits;
@@ -31,7 +25,7 @@ public sealed class PlatformDatabase : IAsyncDisposable
     public PlatformDatabase(PlatformSettings settings)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        commits = new GroupCommit(OpenStatementsAsync);
+        commits = new GroupCommit(OpenAsync);
         if (settings.Postgres is { } url)
         {
             var server = Server(url);
@@ -39,15 +33,12 @@ public sealed class PlatformDatabase : IAsyncDisposable
             server.Options = "-c synchronous_commit=off";
             server.MaxPoolSize /= 2;
             relaxed = NpgsqlDataSource.Create(server.ToString());
-            sqlite = statements = "";
             return;
         }
 
         Directory.CreateDirectory(settings.DataDirectory);
-        var file = new SqliteConnectionStringBuilder { DataSource = Path.Combine(settings.DataDirectory, "palimpsest.db"), Pooling = true, DefaultTimeout = 30 };
-        sqlite = file.ToString();
-        file.Pooling = false;
-        statements = file.ToString();
+        // Connections are kept here, with what they have compiled, and need no pool.
+        sqlite = new SqliteConnectionStringBuilder { DataSource = Path.Combine(settings.DataDirectory, "palimpsest.db"), Pooling = false, DefaultTimeout = 30 }.ToString();
     }
 
     /// <summary>SQL that is true where a column has one of a list parameter's values: Dapper expands the list for SQLite, PostgreSQL takes the array as it is.</summary>
@@ -57,33 +48,6 @@ public sealed class PlatformDatabase : IAsyncDisposable
 
     /// <summary>PostgreSQL rather than SQLite.</summary>
     public bool IsPostgres => postgres is not null;
-
-    /// <summary>An open connection; dispose it.</summary>
-    public async Task<DbConnection> OpenAsync(CancellationToken cancellationToken)
-    {
-        if (postgres is not null)
-        {
-            return await postgres.OpenConnectionAsync(cancellationToken);
-        }
-
-        return await ConfigureAsync(new SqliteConnection(sqlite), cancellationToken);
-    }
-
-    private async Task<StatementConnection> OpenStatementsAsync(CancellationToken cancellationToken) => await ConfigureAsync(new StatementConnection(statements), cancellationToken);
-
-    private async Task<T> ConfigureAsync<T>(T connection, CancellationToken cancellationToken)
-        where T : SqliteConnection
-    {
-        await connection.OpenAsync(cancellationToken);
-        if (!configured.TryGetValue(connection.Handle!, out _))
-        {
-            // FULL: a 202 must survive a power cut. WAL keeps readers running beside the writer.
-            await connection.ExecuteAsync("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
-            configured.AddOrUpdate(connection.Handle!, Configured);
-        }
-
-        return connection;
-    }
 
     /// <summary>Runs work in one transaction; commits when it returns, rolls back when it throws.</summary>
     /// <param name="work">Reads and writes.</param>
@@ -160,6 +124,15 @@ public sealed class PlatformDatabase : IAsyncDisposable
         return await statement(connection, null);
     }
 
+    private async Task<StatementConnection> OpenAsync(CancellationToken cancellationToken)
+    {
+        var connection = new StatementConnection(sqlite);
+        await connection.OpenAsync(cancellationToken);
+        // FULL: a 202 must survive a power cut. WAL keeps readers running beside the writer.
+        await connection.ExecuteAsync("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
+        return connection;
+    }
+
     private async Task<T> ReadAsync<T>(Func<DbConnection, Task<T>> read, CancellationToken cancellationToken)
     {
         if (postgres is not null)
@@ -169,7 +142,7 @@ public sealed class PlatformDatabase : IAsyncDisposable
         }
 
         // As many as ever read at a time. One that failed is not used again.
-        var reader = readers.TryTake(out var free) ? free : await OpenStatementsAsync(cancellationToken);
+        var reader = readers.TryTake(out var free) ? free : await OpenAsync(cancellationToken);
         try
         {
             var result = await read(reader);

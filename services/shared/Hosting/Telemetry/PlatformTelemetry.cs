@@ -12,6 +12,9 @@ public static class PlatformTelemetry
     /// <summary>Spans: store, outbox send, decode, faces, route, batch.wait, onnx.run, report, fuse, webhook.</summary>
     public static ActivitySource Source { get; } = new(Name);
 
+    /// <summary>The span that something is decided in; null when none is recorded: its id would hang what follows from a span that nobody ever sees.</summary>
+    public static string? RecordedTraceparent => Activity.Current is { IsAllDataRequested: true } span ? span.Id : null;
+
     /// <summary>Metrics.</summary>
     public static Meter Meter { get; } = new(Name);
 }

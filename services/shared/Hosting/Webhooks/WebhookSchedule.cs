@@ -1,5 +1,4 @@
 using System.Data.Common;
-using System.Diagnostics;
 using Dapper;
 using Palimpsest.Contracts;
 
@@ -77,7 +76,7 @@ public sealed class WebhookSchedule(TimeProvider time) : IWebhookScheduler, IDis
         var now = time.GetUtcNow();
         string text = body(now);
         // The span that decided it, so that the webhook hangs where it belongs in the trace; the submission's when nobody traces here.
-        string? trace = Activity.Current is { IsAllDataRequested: true } span ? span.Id : about.Traceparent;
+        string? trace = PlatformTelemetry.RecordedTraceparent ?? about.Traceparent;
         await connection.ExecuteAsync(new CommandDefinition(
             Insert,
             endpoints.Select(e => new
