@@ -26,6 +26,7 @@ public static class ReportingService
         services.AddSingleton<Analysis>();
         services.AddSingleton<ReportWriter>();
         services.AddSingleton<StepProgress>();
+        services.AddSingleton<RecentRecords>();
         services.AddSingleton<BatchCompletion>();
         services.AddSingleton<AnalysisUpdater>();
         services.AddSingleton<StalledSweep>();

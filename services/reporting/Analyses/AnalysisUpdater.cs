@@ -10,7 +10,7 @@ namespace Palimpsest.Reporting;
 /// </summary>
 internal sealed partial class AnalysisUpdater(
     IAnalysisStore store, IBlobStore blobs, IPlatformCache cache, Analysis analysis, ReportWriter writer, BatchCompletion batches, StepProgress progress,
-    ReportingOptions options, NearDuplicates duplicates, TimeProvider time, ILogger<AnalysisUpdater> log, IWebhookScheduler? webhooks = null)
+    ReportingOptions options, NearDuplicates duplicates, RecentRecords recent, TimeProvider time, ILogger<AnalysisUpdater> log, IWebhookScheduler? webhooks = null)
 {
     // Each conflict means that another event of this analysis was saved; an analysis has about ten events.
     private const int Attempts = 25;
@@ -20,9 +20,11 @@ internal sealed partial class AnalysisUpdater(
     /// <exception cref="TimeoutException">Others kept saving first; transient.</exception>
     public async Task<AnalysisRecord?> ApplyAsync(string analysisId, object @event, CancellationToken cancellationToken)
     {
-        for (int attempt = 0; attempt < Attempts; attempt++)
+        // What this process saved last is not read back. It may be out of date: then saving fails and the next attempt reads.
+        var known = recent.Find(analysisId);
+        for (int attempt = 0; attempt < Attempts; attempt++, known = null)
         {
-            if (await store.LoadAsync(analysisId, cancellationToken) is not { } before)
+            if ((known ?? await store.LoadAsync(analysisId, cancellationToken)) is not { } before)
             {
                 LogUnknown(@event.GetType().Name, analysisId);
                 return null;
@@ -31,6 +33,11 @@ internal sealed partial class AnalysisUpdater(
             var now = time.GetUtcNow();
             if (analysis.Apply(before, @event, now) is not { } change)
             {
+                if (known is not null)
+                {
+                    continue; // whether it changes nothing, only the record as it stands can tell
+                }
+
                 await RemoveLateAsync(before, cancellationToken);
                 return before;
             }
@@ -38,6 +45,7 @@ internal sealed partial class AnalysisUpdater(
             var after = change.NeedsReport ? await FinishAsync(change.Record, now, cancellationToken) : change;
             if (await SaveAsync(before, after, cancellationToken) is { } saved)
             {
+                recent.Remember(saved);
                 await AfterwardsAsync(before, saved, cancellationToken);
                 return saved;
             }

@@ -96,18 +96,20 @@ public static class PerceptualHash
     {
         // Every pixel of small cells; of large ones enough for a mean that no recompression moves.
         int stepX = Math.Max(1, (x1 - x0) / 16), stepY = Math.Max(1, (y1 - y0) / 16), count = 0;
-        long sum = 0;
+        long red = 0, green = 0, blue = 0;
         for (int y = y0; y < y1; y += stepY)
         {
-            for (int x = x0; x < x1; x += stepX)
+            var row = rgb.Slice((int)((((long)y * width) + x0) * 3), (x1 - x0) * 3);
+            for (int at = 0; at + 2 < row.Length; at += 3 * stepX)
             {
-                int at = (int)((((long)y * width) + x) * 3);
-                sum += (299 * rgb[at]) + (587 * rgb[at + 1]) + (114 * rgb[at + 2]);
+                red += row[at];
+                green += row[at + 1];
+                blue += row[at + 2];
                 count++;
             }
         }
 
-        return sum / (1000f * Math.Max(1, count));
+        return ((299 * red) + (587 * green) + (114 * blue)) / (1000f * Math.Max(1, count));
     }
 
     /// <summary>TIFF 6.0 tag 274: from the stored cell to the shown one.</summary>

@@ -16,9 +16,10 @@ public sealed class OutboxTests : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        database = new PlatformDatabase(new PlatformSettings { ServiceName = "test", DataDirectory = folder, ModelsDirectory = folder });
+        var settings = new PlatformSettings { ServiceName = "test", DataDirectory = folder, ModelsDirectory = folder };
+        database = new PlatformDatabase(settings);
         await new SchemaMigrator(database, time, NullLogger<SchemaMigrator>.Instance).StartAsync(default);
-        outbox = new OutboxStore(database, time);
+        outbox = new OutboxStore(database, settings, time);
         store = new AnalysisStore(database, outbox, new LocalSignals());
     }
 
@@ -72,6 +73,18 @@ public sealed class OutboxTests : IAsyncLifetime
         var rows = await outbox.ClaimAsync(10, default);
         rows.Select(r => r.AnalysisId).ShouldBe(["an_0", "an_1", "an_2", "an_3", "an_4"]);
         rows[3].Open().Message.ShouldBeOfType<PreprocessImage>().AnalysisId.ShouldBe("an_3");
+    }
+
+    [Theory]
+    [InlineData(null, 0)]
+    [InlineData("amqp://localhost", 1)]
+    public async Task An_event_is_kept_where_somebody_could_hear_it(string? broker, long rows)
+    {
+        var settings = new PlatformSettings { ServiceName = "test", DataDirectory = folder, ModelsDirectory = folder, RabbitMq = broker is null ? null : new Uri(broker) };
+        using var events = new OutboxStore(database, settings, time);
+        var ended = OutboxMessage.Event(time, "an_1", new AnalysisFailed { AnalysisId = "an_1", Tenant = "tenant-a", Code = ErrorCodes.ImageCorrupt, Detail = "Broken." });
+        await new AnalysisStore(database, events, new LocalSignals()).InsertAsync([Record("an_1")], [ended], null, default);
+        (await events.CountAsync(default)).ShouldBe(rows);
     }
 
     [Fact]

@@ -117,10 +117,10 @@ public sealed class TensorTests
                     float mixed = 0;
                     for (int u = y * rows.Taps; u < (y + 1) * rows.Taps; u++)
                     {
-                        mixed += rgb[(((rows.Index[u] * width) + columns.Index[t]) * 3) + c] * rows.Weight[u];
+                        mixed = MathF.FusedMultiplyAdd(rgb[(((rows.Index[u] * width) + columns.Index[t]) * 3) + c], rows.Weight[u], mixed);
                     }
 
-                    sum += mixed * columns.Weight[t];
+                    sum = MathF.FusedMultiplyAdd(mixed, columns.Weight[t], sum);
                 }
 
                 expected[i] = (byte)Math.Clamp(sum + 0.5f, 0, 255);

@@ -116,7 +116,7 @@ public sealed class SweepTests : IAsyncLifetime
         collection.AddSingleton<IDetectorRegistry, DetectorRegistry>();
         collection.AddSingleton<IBlobStore, FileBlobStore>();
         collection.AddSingleton<IPlatformCache, InMemoryPlatformCache>();
-        foreach (var type in new[] { typeof(Analysis), typeof(ReportWriter), typeof(StepProgress), typeof(BatchCompletion), typeof(AnalysisUpdater), typeof(StalledSweep), typeof(RetentionSweep), typeof(AnalysisEraser), typeof(RenderedImages), typeof(Palimpsest.Reporting.Webhooks.DeliveryStore), typeof(NearDuplicates), typeof(EvidenceDecoders), typeof(EvidenceOptions) })
+        foreach (var type in new[] { typeof(Analysis), typeof(ReportWriter), typeof(StepProgress), typeof(RecentRecords), typeof(BatchCompletion), typeof(AnalysisUpdater), typeof(StalledSweep), typeof(RetentionSweep), typeof(AnalysisEraser), typeof(RenderedImages), typeof(Palimpsest.Reporting.Webhooks.DeliveryStore), typeof(NearDuplicates), typeof(EvidenceDecoders), typeof(EvidenceOptions) })
         {
             collection.AddSingleton(type);
         }
@@ -142,6 +142,26 @@ public sealed class SweepTests : IAsyncLifetime
         await sweep.ResumeAsync(time.GetUtcNow(), default);
         await sweep.ResumeAsync(time.GetUtcNow(), default);
         (await OutboxAsync()).ShouldBe(["an_a preprocess-image", "an_b route-image", "an_c localize-deepfake", "an_c localize-shallowfake", "an_d preprocess-image"]);
+    }
+
+    [Fact]
+    public async Task What_this_process_saved_last_is_used_again_and_what_others_saved_since_is_not_lost()
+    {
+        await InsertAsync(A.Record("an_a"));
+        var updater = services.GetRequiredService<AnalysisUpdater>();
+        (await updater.ApplyAsync("an_a", A.Preprocessed(id: "an_a"), default))!.Version.ShouldBe(1);
+        var ours = services.GetRequiredService<RecentRecords>().Find("an_a").ShouldNotBeNull();
+        ours.Version.ShouldBe(1);
+
+        // Another instance routes it; ours does not know.
+        var change = services.GetRequiredService<Analysis>().Apply((await Store.LoadAsync("an_a", default))!, A.Routed(id: "an_a"), time.GetUtcNow())!;
+        (await Store.TrySaveAsync(change.Record, [], null, default)).ShouldNotBeNull();
+
+        var again = await updater.ApplyAsync("an_a", A.Preprocessed(id: "an_a"), default);
+        again!.Findings.Routing.ShouldNotBeNull("an event that changes nothing of what we knew is held against the record as it stands");
+        var canceled = await updater.ApplyAsync("an_a", new AnalysisDeleted(), default);
+        (canceled!.Version, canceled.Status).ShouldBe((3, AnalysisStatuses.Canceled));
+        services.GetRequiredService<RecentRecords>().Find("an_a").ShouldBeNull("it has ended");
     }
 
     [Fact]

@@ -32,7 +32,7 @@ internal sealed class SenderFixture : IAsyncDisposable
         Schedule = new WebhookSchedule(Time);
         Store = new DeliveryStore(Database, Time);
         Endpoints = new EndpointStore(Database, Time);
-        outbox = new OutboxStore(Database, Time);
+        outbox = new OutboxStore(Database, settings, Time);
         analyses = new AnalysisStore(Database, outbox, new LocalSignals());
     }
 

@@ -41,8 +41,17 @@ internal static class SalvageAttempts
             case ImageFormats.Gif when GifFirstFrame.TryExtract(bytes) is { } gif:
                 yield return new(true, () => RgbDecoding.Open(gif, ImageFormats.Gif));
                 break;
-            case ImageFormats.Avif when AvifBoxes.TryMend(bytes) is { } avif:
-                yield return new(true, () => RgbDecoding.Open(avif, ImageFormats.Avif));
+            case ImageFormats.Avif:
+                if (AvifBoxes.TryMend(bytes) is { } avif)
+                {
+                    yield return new(true, () => RgbDecoding.Open(avif, ImageFormats.Avif));
+                }
+
+                if (AvifPrimary.TryExtract(bytes) is { } primary)
+                {
+                    yield return new(true, () => RgbDecoding.Open(primary, ImageFormats.Avif));
+                }
+
                 break;
             case ImageFormats.Tiff:
                 foreach (var attempt in Tiff(path, bytes, complaint))

@@ -4,7 +4,7 @@ using Dapper;
 namespace Palimpsest.Hosting;
 
 /// <summary>The outbox table. Only adding a row is a promise: a claim or removal that a power cut undoes costs a second sending.</summary>
-public sealed class OutboxStore(PlatformDatabase database, TimeProvider time) : IDisposable
+public sealed class OutboxStore(PlatformDatabase database, PlatformSettings settings, TimeProvider time) : IDisposable
 {
     /// <summary>How long one attempt to send may take.</summary>
     internal static readonly TimeSpan SendTimeout = TimeSpan.FromSeconds(8);
@@ -25,13 +25,15 @@ public sealed class OutboxStore(PlatformDatabase database, TimeProvider time) : 
     {
         ArgumentNullException.ThrowIfNull(transaction);
         ArgumentNullException.ThrowIfNull(messages);
-        if (messages.Count == 0)
+        // Events are for consumers that others attach to the broker; a bus within one process has only ours, which listen to none of them.
+        var heard = settings.Embedded ? [.. messages.Where(m => m.Destination is not null)] : messages;
+        if (heard.Count == 0)
         {
             return;
         }
 
         long now = time.GetUtcNow().ToUnixTimeMilliseconds();
-        var rows = messages.Select(m => new { m.Id, m.AnalysisId, m.Destination, m.Type, m.Body, m.Traceparent, now, notBefore = m.NotBefore?.ToUnixTimeMilliseconds() ?? 0 });
+        var rows = heard.Select(m => new { m.Id, m.AnalysisId, m.Destination, m.Type, m.Body, m.Traceparent, now, notBefore = m.NotBefore?.ToUnixTimeMilliseconds() ?? 0 });
         await transaction.Connection!.ExecuteAsync(new CommandDefinition(
             "INSERT INTO outbox (id, analysis_id, destination, type, body, traceparent, created_at, claimed_until) VALUES (@Id, @AnalysisId, @Destination, @Type, @Body, @Traceparent, @now, @notBefore)",
             rows, transaction, cancellationToken: cancellationToken));

@@ -73,16 +73,34 @@ internal sealed class PixelPacker
             return;
         }
 
-        int pixels = row.Length / 3, done = Planar && Vector128.IsHardwareAccelerated ? PackedRow(row, tensor, plane, at) : 0;
+        if (!Planar)
+        {
+            Interleaved(row, tensor.Slice(at * 3, row.Length));
+            return;
+        }
+
+        int pixels = row.Length / 3, done = Vector128.IsHardwareAccelerated ? PackedRow(row, tensor, plane, at) : 0;
         for (int c = 0; c < 3; c++)
         {
             (float a, float b, int s) = (factor[c], offset[c], source[c]);
-            int step = Planar ? 1 : 3;
-            var target = Planar ? tensor.Slice((c * plane) + at, pixels) : tensor[((at * 3) + c)..];
+            var target = tensor.Slice((c * plane) + at, pixels);
             for (int i = done; i < pixels; i++)
             {
-                target[i * step] = (row[(i * 3) + s] * a) + b;
+                target[i] = (row[(i * 3) + s] * a) + b;
             }
+        }
+    }
+
+    private void Interleaved(ReadOnlySpan<byte> row, Span<float> target)
+    {
+        (float f0, float f1, float f2) = (factor[0], factor[1], factor[2]);
+        (float o0, float o1, float o2) = (offset[0], offset[1], offset[2]);
+        (int s0, int s1, int s2) = (source[0], source[1], source[2]);
+        for (int i = 0; i + 2 < row.Length && i + 2 < target.Length; i += 3)
+        {
+            target[i] = (row[i + s0] * f0) + o0;
+            target[i + 1] = (row[i + s1] * f1) + o1;
+            target[i + 2] = (row[i + s2] * f2) + o2;
         }
     }
 
