@@ -55,7 +55,7 @@ internal sealed class PreferWait(IAnalysisStore analyses, IAnalysisSignals signa
                 return null;
             }
 
-            await subscription.WaitAsync(left < Look ? left : Look, cancellationToken);
+            await subscription.WaitAsync(left < Look ? left : Look, ended: true, cancellationToken);
         }
     }
 }

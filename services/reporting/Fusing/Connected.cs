@@ -22,17 +22,27 @@ internal static class Connected
             visited[start] = true;
             for (int at = 0; at < cells.Count; at++)
             {
-                foreach (int next in Around(cells[at], map))
-                {
-                    if (!visited[next] && map.Values[next] >= Fusion.MaskThreshold)
-                    {
-                        visited[next] = true;
-                        cells.Add(next);
-                    }
-                }
+                Grow(cells, cells[at], map, visited);
             }
 
             yield return cells;
+        }
+    }
+
+    /// <summary>Adds the neighbours of a cell that belong to its region.</summary>
+    private static void Grow(List<int> cells, int cell, ProbabilityMap map, bool[] visited)
+    {
+        int x = cell % map.Width, y = cell / map.Width, left = Math.Max(0, x - 1), right = Math.Min(map.Width - 1, x + 1), bottom = Math.Min(map.Height - 1, y + 1);
+        for (int ny = Math.Max(0, y - 1); ny <= bottom; ny++)
+        {
+            for (int next = (ny * map.Width) + left; next <= (ny * map.Width) + right; next++)
+            {
+                if (!visited[next] && map.Values[next] >= Fusion.MaskThreshold)
+                {
+                    visited[next] = true;
+                    cells.Add(next);
+                }
+            }
         }
     }
 

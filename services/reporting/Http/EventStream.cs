@@ -72,7 +72,7 @@ internal static class EventStream
                 written = time.GetUtcNow();
             }
 
-            await subscription.WaitAsync(Poll, cancellationToken);
+            await subscription.WaitAsync(Poll, ended: false, cancellationToken);
             record = await store.FindAsync(tenant, id, cancellationToken);
         }
     }

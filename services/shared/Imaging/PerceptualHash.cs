@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace Palimpsest.Imaging;
 
@@ -99,14 +101,18 @@ public static class PerceptualHash
         long red = 0, green = 0, blue = 0;
         for (int y = y0; y < y1; y += stepY)
         {
+            // Three sums over a row need no more than 32 bits, and the slice has checked the access.
             var row = rgb.Slice((int)((((long)y * width) + x0) * 3), (x1 - x0) * 3);
-            for (int at = 0; at + 2 < row.Length; at += 3 * stepX)
+            ref byte first = ref MemoryMarshal.GetReference(row);
+            uint r = 0, g = 0, b = 0;
+            for (int at = 0; at < row.Length; at += 3 * stepX, count++)
             {
-                red += row[at];
-                green += row[at + 1];
-                blue += row[at + 2];
-                count++;
+                r += Unsafe.Add(ref first, at);
+                g += Unsafe.Add(ref first, at + 1);
+                b += Unsafe.Add(ref first, at + 2);
             }
+
+            (red, green, blue) = (red + r, green + g, blue + b);
         }
 
         return ((299 * red) + (587 * green) + (114 * blue)) / (1000f * Math.Max(1, count));

@@ -140,5 +140,18 @@ public sealed class LimitTests
         host.StoredFiles().ShouldBeEmpty();
     }
 
+    [Fact]
+    public async Task A_data_folder_that_is_gone_gets_503()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        (await SendAsync(host.Client, 1)).Dispose();
+        Directory.Delete(host.Blobs, recursive: true);
+        using var response = await SendAsync(host.Client, 2);
+        await response.ProblemAsync(503, ErrorCodes.Unavailable);
+        Directory.CreateDirectory(Path.Combine(host.Blobs, ".tmp"));
+        using var again = await SendAsync(host.Client, 2);
+        await again.AnalysisAsync();
+    }
+
     private static Task<HttpResponseMessage> SendAsync(HttpClient client, int seed) => client.SendAsync(Api.Post(Api.Form(Api.Jpeg(seed: seed))));
 }

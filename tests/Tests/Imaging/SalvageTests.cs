@@ -124,6 +124,30 @@ public sealed class SalvageTests(DecoderFixture fixture) : IClassFixture<Decoder
         (await fixture.PrepareAsync(tiff)).Refusal!.Code.ShouldBe(ErrorCodes.ImageCorrupt);
     }
 
+    [Theory]
+    [InlineData("infe", 1)] // the name of an item's entry
+    [InlineData("hdlr", 0)]
+    [InlineData("iinf", 9)] // how many items there are
+    public async Task Avif_with_a_broken_box_beside_its_pixels_keeps_them(string box, int at)
+    {
+        byte[] avif = TestPictures.Encode(TestPictures.Pixels(Width, Height, 4), Width, Height, "heifsave_buffer", ("compression", "av1"), ("lossless", "true"), ("effort", "0"));
+        using var whole = await fixture.OpenAsync(avif);
+        byte[] expected = whole.Pixels.ToArray();
+        avif[avif.AsSpan().IndexOf(System.Text.Encoding.ASCII.GetBytes(box)) + at] ^= 0x50;
+
+        await ShouldBeReadAsync(avif, expected, damaged: true);
+    }
+
+    [Fact]
+    public async Task Avif_whose_primary_picture_is_cut_is_refused()
+    {
+        byte[] avif = TestPictures.Encode(TestPictures.Pixels(Width, Height, 4), Width, Height, "heifsave_buffer", ("compression", "av1"), ("lossless", "true"), ("effort", "0"));
+        avif[avif.AsSpan().IndexOf("infe"u8) + 1] ^= 0x50;
+        avif = avif[..(avif.AsSpan().IndexOf("mdat"u8) + 100)];
+
+        (await fixture.PrepareAsync(avif)).Refusal.ShouldNotBeNull();
+    }
+
     private async Task ShouldBeReadAsync(byte[] upload, byte[] expected, bool damaged)
     {
         using var prepared = await fixture.OpenAsync(upload);

@@ -149,9 +149,9 @@ public sealed class SweepTests : IAsyncLifetime
     {
         await InsertAsync(A.Record("an_a"));
         var updater = services.GetRequiredService<AnalysisUpdater>();
-        (await updater.ApplyAsync("an_a", A.Preprocessed(id: "an_a"), default))!.Version.ShouldBe(1);
+        (await updater.ApplyAsync("an_a", A.Preprocessed(id: "an_a"), default))!.Version.ShouldBe(2);
         var ours = services.GetRequiredService<RecentRecords>().Find("an_a").ShouldNotBeNull();
-        ours.Version.ShouldBe(1);
+        ours.Version.ShouldBe(2);
 
         // Another instance routes it; ours does not know.
         var change = services.GetRequiredService<Analysis>().Apply((await Store.LoadAsync("an_a", default))!, A.Routed(id: "an_a"), time.GetUtcNow())!;
@@ -160,7 +160,7 @@ public sealed class SweepTests : IAsyncLifetime
         var again = await updater.ApplyAsync("an_a", A.Preprocessed(id: "an_a"), default);
         again!.Findings.Routing.ShouldNotBeNull("an event that changes nothing of what we knew is held against the record as it stands");
         var canceled = await updater.ApplyAsync("an_a", new AnalysisDeleted(), default);
-        (canceled!.Version, canceled.Status).ShouldBe((3, AnalysisStatuses.Canceled));
+        (canceled!.Version, canceled.Status).ShouldBe((4, AnalysisStatuses.Canceled));
         services.GetRequiredService<RecentRecords>().Find("an_a").ShouldBeNull("it has ended");
     }
 

@@ -10,26 +10,31 @@ namespace Palimpsest.Hosting;
 public interface IAnalysisSignals
 {
     /// <summary>Tells everybody, in this process and others. Never throws, never blocks.</summary>
-    void Publish(string analysisId, int version);
+    /// <param name="analysisId">The analysis.</param>
+    /// <param name="ended">Its new version is its last.</param>
+    void Publish(string analysisId, bool ended);
 
     /// <summary>Listens to one analysis until disposed.</summary>
     AnalysisSubscription Subscribe(string analysisId);
 }
 
 /// <summary>A waiter for one analysis; dispose it.</summary>
-public sealed class AnalysisSubscription(Channel<int> channel, Action<AnalysisSubscription> unsubscribe) : IDisposable
+public sealed class AnalysisSubscription(Channel<bool> channel, Action<AnalysisSubscription> unsubscribe) : IDisposable
 {
-    /// <summary>Latest versions; older ones are dropped when not read in time.</summary>
-    public ChannelReader<int> Versions => channel.Reader;
-
     /// <summary>Waits for news or for <paramref name="atMost"/>, whichever is first.</summary>
-    public async Task WaitAsync(TimeSpan atMost, CancellationToken cancellationToken)
+    /// <param name="atMost">Then the database is worth a look in any case.</param>
+    /// <param name="ended">Only the news that it has ended counts.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task WaitAsync(TimeSpan atMost, bool ended, CancellationToken cancellationToken)
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         timeout.CancelAfter(atMost);
         try
         {
-            await channel.Reader.ReadAsync(timeout.Token);
+            while (!await channel.Reader.ReadAsync(timeout.Token) && ended)
+            {
+                // One step more.
+            }
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -40,7 +45,7 @@ public sealed class AnalysisSubscription(Channel<int> channel, Action<AnalysisSu
     /// <inheritdoc/>
     public void Dispose() => unsubscribe(this);
 
-    internal void Signal(int version) => channel.Writer.TryWrite(version);
+    internal void Signal(bool ended) => channel.Writer.TryWrite(ended);
 }
 
 /// <summary>Signals within one process; base of the Redis ones.</summary>
@@ -48,20 +53,20 @@ internal sealed class LocalSignals : IAnalysisSignals
 {
     private readonly ConcurrentDictionary<string, ConcurrentDictionary<AnalysisSubscription, byte>> waiters = new(StringComparer.Ordinal);
 
-    public void Publish(string analysisId, int version)
+    public void Publish(string analysisId, bool ended)
     {
         if (waiters.TryGetValue(analysisId, out var listeners))
         {
             foreach (var listener in listeners.Keys)
             {
-                listener.Signal(version);
+                listener.Signal(ended);
             }
         }
     }
 
     public AnalysisSubscription Subscribe(string analysisId)
     {
-        var channel = Channel.CreateBounded<int>(new BoundedChannelOptions(8) { FullMode = BoundedChannelFullMode.DropOldest });
+        var channel = Channel.CreateBounded<bool>(new BoundedChannelOptions(8) { FullMode = BoundedChannelFullMode.DropOldest });
         var subscription = new AnalysisSubscription(channel, s => Remove(analysisId, s));
         waiters.GetOrAdd(analysisId, _ => new())[subscription] = 0;
         return subscription;

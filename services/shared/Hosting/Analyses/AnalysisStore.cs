@@ -44,10 +44,6 @@ internal sealed class AnalysisStore(PlatformDatabase database, OutboxStore outbo
             },
             cancellationToken);
         outbox.Wake();
-        foreach (var record in records)
-        {
-            signals.Publish(record.Id, record.Version);
-        }
     }
 
     public async Task<AnalysisRecord?> TrySaveAsync(AnalysisRecord record, IReadOnlyCollection<OutboxMessage> messages, Func<DbTransaction, Task>? also, CancellationToken cancellationToken)
@@ -86,7 +82,7 @@ internal sealed class AnalysisStore(PlatformDatabase database, OutboxStore outbo
             outbox.Wake();
         }
 
-        signals.Publish(record.Id, record.Version + 1);
+        signals.Publish(record.Id, AnalysisStatuses.IsTerminal(record.Status));
         return record with { Version = record.Version + 1 };
     }
 

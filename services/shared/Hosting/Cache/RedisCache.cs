@@ -26,10 +26,10 @@ internal sealed class RedisSignals(RedisConnection redis) : IAnalysisSignals
     private readonly LocalSignals local = new();
     private int subscribed;
 
-    public void Publish(string analysisId, int version)
+    public void Publish(string analysisId, bool ended)
     {
-        local.Publish(analysisId, version);
-        _ = redis.TryAsync(db => db.PublishAsync(ChannelName, $"{analysisId}:{version}", CommandFlags.FireAndForget), 0L);
+        local.Publish(analysisId, ended);
+        _ = redis.TryAsync(db => db.PublishAsync(ChannelName, $"{analysisId}:{(ended ? 1 : 0)}", CommandFlags.FireAndForget), 0L);
     }
 
     public AnalysisSubscription Subscribe(string analysisId)
@@ -62,9 +62,9 @@ internal sealed class RedisSignals(RedisConnection redis) : IAnalysisSignals
     private void Relay(string text)
     {
         int colon = text.LastIndexOf(':');
-        if (colon > 0 && int.TryParse(text.AsSpan(colon + 1), out int version))
+        if (colon > 0 && int.TryParse(text.AsSpan(colon + 1), out int ended))
         {
-            local.Publish(text[..colon], version);
+            local.Publish(text[..colon], ended != 0);
         }
     }
 }

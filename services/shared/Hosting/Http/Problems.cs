@@ -16,6 +16,8 @@ public static partial class Problems
     // ENOSPC and EDQUOT, as IOException.HResult carries them on Linux: a folder or a temporary file could not be made.
     private const int NoSpace = 28;
     private const int QuotaExceeded = 122;
+    private const int DeviceError = 5; // EIO
+    private const int ReadOnly = 30; // EROFS
 
     // PostgreSQL keeps no U+0000 in text; SQLite does.
     private const string UntranslatableCharacter = "22021";
@@ -99,6 +101,9 @@ public static partial class Problems
                 return ApiException.Malformed("The request body could not be understood: " + e.Message);
             case BlobStoreFullException or IOException { HResult: NoSpace or QuotaExceeded }:
                 return ApiException.Unavailable(ErrorCodes.Unavailable, "The storage volume is full; nothing was accepted. Try again later.", 30);
+            case DirectoryNotFoundException or DriveNotFoundException or UnauthorizedAccessException or IOException { HResult: DeviceError or ReadOnly }:
+                Log(context).LogStorage(e);
+                return ApiException.Unavailable(ErrorCodes.Unavailable, "The storage volume cannot be written; nothing was accepted. Try again later.", 30);
             case DbException { SqlState: UntranslatableCharacter }:
                 return ApiException.Malformed("The request holds a character that cannot be kept: U+0000.");
             case CommitInDoubtException:
@@ -129,6 +134,9 @@ public static partial class Problems
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Unexpected error")]
     private static partial void LogUnexpected(this ILogger log, Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The data folder is gone, read-only or broken")]
+    private static partial void LogStorage(this ILogger log, Exception exception);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A server behind us does not answer")]
     private static partial void LogUnavailable(this ILogger log, Exception exception);

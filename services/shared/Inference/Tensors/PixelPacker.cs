@@ -13,6 +13,11 @@ internal sealed class PixelPacker
     private readonly float[] offset = new float[3];
     private readonly int[] source;
 
+    private readonly bool uniform; // interleaved pixels become interleaved floats value by value
+
+    // For each channel, which bytes of 48 interleaved ones are its sixteen: one mask for each of the three vectors.
+    private readonly Vector128<byte>[] masks = new Vector128<byte>[9];
+
     public PixelPacker(PixelInput input)
     {
         Planar = input.Layout == "nchw";
@@ -21,7 +26,13 @@ internal sealed class PixelPacker
         {
             factor[c] = (float)(input.Scale / input.Std[c]);
             offset[c] = (float)(-input.Mean[c] / input.Std[c]);
+            for (int vector = 0; vector < 3; vector++)
+            {
+                masks[(c * 3) + vector] = Mask(source[c], vector);
+            }
         }
+
+        uniform = source[0] == 0 && factor.Distinct().Count() == 1 && offset.Distinct().Count() == 1;
     }
 
     /// <summary>True for planes, false for interleaved channels.</summary>
@@ -93,10 +104,26 @@ internal sealed class PixelPacker
 
     private void Interleaved(ReadOnlySpan<byte> row, Span<float> target)
     {
+        int done = 0;
+        if (uniform && Vector128.IsHardwareAccelerated)
+        {
+            var (a, b) = (Vector128.Create(factor[0]), Vector128.Create(offset[0]));
+            ref byte from = ref MemoryMarshal.GetReference(row);
+            ref float to = ref MemoryMarshal.GetReference(target[..row.Length]);
+            for (; done <= row.Length - 48; done += 16)
+            {
+                var (low, high) = Vector128.Widen(Vector128.LoadUnsafe(ref from, (nuint)done));
+                Store(low, a, b, ref Unsafe.Add(ref to, done));
+                Store(high, a, b, ref Unsafe.Add(ref to, done + 8));
+            }
+
+            done -= done % 3;
+        }
+
         (float f0, float f1, float f2) = (factor[0], factor[1], factor[2]);
         (float o0, float o1, float o2) = (offset[0], offset[1], offset[2]);
         (int s0, int s1, int s2) = (source[0], source[1], source[2]);
-        for (int i = 0; i + 2 < row.Length && i + 2 < target.Length; i += 3)
+        for (int i = done; i + 2 < row.Length && i + 2 < target.Length; i += 3)
         {
             target[i] = (row[i + s0] * f0) + o0;
             target[i + 1] = (row[i + s1] * f1) + o1;
@@ -111,9 +138,7 @@ internal sealed class PixelPacker
         ref byte from = ref MemoryMarshal.GetReference(row);
         for (int c = 0; c < 3; c++)
         {
-            int s = source[c];
-            // Lane i of the channel is byte 3i+s of the 48: it lies in the vector (3i+s)/16; index 255 selects nothing (zero).
-            var (m0, m1, m2) = (Mask(s, 0), Mask(s, 1), Mask(s, 2));
+            var (m0, m1, m2) = (masks[c * 3], masks[(c * 3) + 1], masks[(c * 3) + 2]);
             var (a, b) = (Vector128.Create(factor[c]), Vector128.Create(offset[c]));
             ref float to = ref MemoryMarshal.GetReference(tensor.Slice((c * plane) + at, blocks * 16));
             for (int k = 0; k < blocks; k++)
@@ -141,6 +166,7 @@ internal sealed class PixelPacker
         ((Vector128.ConvertToSingle(high.AsInt32()) * a) + b).StoreUnsafe(ref target, 4);
     }
 
+    /// <summary>Lane i of a channel is byte 3i + channel of the 48: it lies in the vector (3i + channel) / 16; index 255 selects nothing (zero).</summary>
     private static Vector128<byte> Mask(int channel, int vector)
     {
         Span<byte> lanes = stackalloc byte[16];
