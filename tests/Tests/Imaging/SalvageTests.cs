@@ -138,6 +138,36 @@ public sealed class SalvageTests(DecoderFixture fixture) : IClassFixture<Decoder
         await ShouldBeReadAsync(avif, expected, damaged: true);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)] // offsets of 64 bits
+    public async Task Avif_sequence_with_a_broken_still_gives_its_first_picture(bool wide)
+    {
+        byte[] avif = TestPictures.Encode(Pixels, Width, Height, "heifsave_buffer", ("compression", "av1"), ("lossless", "true"), ("effort", "0"), ("keep", "none"));
+        byte[] coding = Inner(avif, "av1C"), sample = Inner(avif, "mdat"), start = Box("ftyp", [.. "avis\0\0\0\0avisavifmif1miaf"u8]), still = Box("meta", [0, 0, 0, 0, .. "nothing"u8]);
+        byte[] entry = [.. new byte[24], 0, Width, 0, Height, .. new byte[50], .. Box("av1C", coding)];
+        byte[] Movie(int offset) => Box("moov", Box("trak", Box("mdia", [
+            .. Box("hdlr", [0, 0, 0, 0, 0, 0, 0, 0, .. "pict"u8, .. new byte[13]]),
+            .. Box("minf", Box("stbl", [
+                .. Box("stsd", [0, 0, 0, 0, 0, 0, 0, 1, .. Box("av01", entry)]),
+                .. Box("stsz", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, .. Number(sample.Length)]),
+                .. wide ? Box("co64", [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, .. Number(offset)]) : Box("stco", [0, 0, 0, 0, 0, 0, 0, 1, .. Number(offset)]),
+            ])),
+        ])));
+        int before = start.Length + still.Length + Movie(0).Length + 8;
+        using var whole = await fixture.OpenAsync(avif);
+
+        await ShouldBeReadAsync([.. start, .. still, .. Movie(before), .. Box("mdat", sample)], whole.Pixels.ToArray(), damaged: true);
+
+        static byte[] Box(string type, byte[] body) => [.. Number(body.Length + 8), .. System.Text.Encoding.ASCII.GetBytes(type), .. body];
+        static byte[] Number(int value) => [(byte)(value >> 24), (byte)(value >> 16), (byte)(value >> 8), (byte)value];
+        static byte[] Inner(byte[] file, string type)
+        {
+            int at = file.AsSpan().IndexOf(System.Text.Encoding.ASCII.GetBytes(type)) - 4;
+            return file[(at + 8)..(at + BinaryPrimitives.ReadInt32BigEndian(file.AsSpan(at)))];
+        }
+    }
+
     [Fact]
     public async Task Avif_whose_primary_picture_is_cut_is_refused()
     {

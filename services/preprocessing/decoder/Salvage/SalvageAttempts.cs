@@ -52,6 +52,11 @@ internal static class SalvageAttempts
                     yield return new(true, () => RgbDecoding.Open(primary, ImageFormats.Avif));
                 }
 
+                if (AvifTrack.TryExtract(bytes) is { } sample)
+                {
+                    yield return new(true, () => RgbDecoding.Open(sample, ImageFormats.Avif));
+                }
+
                 break;
             case ImageFormats.Tiff:
                 foreach (var attempt in Tiff(path, bytes, complaint))
