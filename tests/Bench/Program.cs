@@ -1,6 +1,9 @@
 using System.CommandLine;
 using Palimpsest.Bench;
 
+// A load generator that waits for threads of its own measures itself.
+ThreadPool.SetMinThreads(64, 64);
+
 var output = new Option<string?>("--out") { Description = "JSON to write; always printed." };
 var only = new Option<string[]>("--only") { Description = $"Parts to run instead of all but {Parts.OnRequest}: {string.Join(", ", Parts.All.Keys)}.", AllowMultipleArgumentsPerToken = true };
 only.AcceptOnlyFromAmong([.. Parts.All.Keys]);
