@@ -10,6 +10,7 @@ internal static class Connected
     {
         var visited = new bool[map.Values.Length];
         var cells = new List<int>();
+        int[] nine = new int[9];
         for (int start = 0; start < visited.Length; start++)
         {
             if (visited[start] || map.Values[start] < Fusion.MaskThreshold)
@@ -22,40 +23,35 @@ internal static class Connected
             visited[start] = true;
             for (int at = 0; at < cells.Count; at++)
             {
-                Grow(cells, cells[at], map, visited);
+                foreach (int next in Around(cells[at], map, nine))
+                {
+                    if (!visited[next] && map.Values[next] >= Fusion.MaskThreshold)
+                    {
+                        visited[next] = true;
+                        cells.Add(next);
+                    }
+                }
             }
 
             yield return cells;
         }
     }
 
-    /// <summary>Adds the neighbours of a cell that belong to its region.</summary>
-    private static void Grow(List<int> cells, int cell, ProbabilityMap map, bool[] visited)
-    {
-        int x = cell % map.Width, y = cell / map.Width, left = Math.Max(0, x - 1), right = Math.Min(map.Width - 1, x + 1), bottom = Math.Min(map.Height - 1, y + 1);
-        for (int ny = Math.Max(0, y - 1); ny <= bottom; ny++)
-        {
-            for (int next = (ny * map.Width) + left; next <= (ny * map.Width) + right; next++)
-            {
-                if (!visited[next] && map.Values[next] >= Fusion.MaskThreshold)
-                {
-                    visited[next] = true;
-                    cells.Add(next);
-                }
-            }
-        }
-    }
-
     /// <summary>A cell and its neighbours inside the picture.</summary>
-    public static IEnumerable<int> Around(int cell, ProbabilityMap map)
+    /// <param name="cell">Index in the map.</param>
+    /// <param name="map">The map.</param>
+    /// <param name="nine">Room for them, used again by the next call.</param>
+    public static ReadOnlySpan<int> Around(int cell, ProbabilityMap map, int[] nine)
     {
-        int x = cell % map.Width, y = cell / map.Width;
+        int x = cell % map.Width, y = cell / map.Width, count = 0;
         for (int ny = Math.Max(0, y - 1); ny <= Math.Min(map.Height - 1, y + 1); ny++)
         {
             for (int nx = Math.Max(0, x - 1); nx <= Math.Min(map.Width - 1, x + 1); nx++)
             {
-                yield return (ny * map.Width) + nx;
+                nine[count++] = (ny * map.Width) + nx;
             }
         }
+
+        return nine.AsSpan(0, count);
     }
 }

@@ -72,9 +72,10 @@ internal sealed class Weakening
     private static double Steepness(IReadOnlyList<int> region, ProbabilityMap map)
     {
         var border = new HashSet<int>();
+        int[] nine = new int[9];
         foreach (int cell in region)
         {
-            foreach (int next in Connected.Around(cell, map))
+            foreach (int next in Connected.Around(cell, map, nine))
             {
                 // Another region never touches this one: a neighbour above the threshold is its own.
                 if (map.Values[next] < Fusion.MaskThreshold)

@@ -59,6 +59,12 @@ internal static class AvifFile
         }
     }
 
+    /// <summary>The contents of the boxes of one type.</summary>
+    public static IEnumerable<ReadOnlyMemory<byte>> Inside(ReadOnlyMemory<byte> within, string type) => Boxes(within).Where(b => b.Type == type).Select(b => b.Body);
+
+    /// <summary>The contents of the first box of each type.</summary>
+    public static Dictionary<string, ReadOnlyMemory<byte>> ByType(ReadOnlyMemory<byte> within) => Boxes(within).GroupBy(b => b.Type).ToDictionary(g => g.Key, g => g.First().Body);
+
     /// <summary>A box around bytes.</summary>
     public static byte[] Box(string type, ReadOnlySpan<byte> body)
     {

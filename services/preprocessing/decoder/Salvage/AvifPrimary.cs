@@ -16,8 +16,7 @@ internal static class AvifPrimary
     {
         try
         {
-            var boxes = AvifFile.Boxes(file).ToLookup(b => b.Type, b => b.Body);
-            return boxes["meta"].FirstOrDefault() is { Length: > 4 } meta ? Extract(file, meta[4..]) : null;
+            return AvifFile.Inside(file, "meta").FirstOrDefault() is { Length: > 4 } meta ? Extract(file, meta[4..]) : null;
         }
         catch (ArgumentOutOfRangeException)
         {
@@ -27,7 +26,7 @@ internal static class AvifPrimary
 
     private static PinnedBytes? Extract(byte[] file, ReadOnlyMemory<byte> meta)
     {
-        var boxes = AvifFile.Boxes(meta).GroupBy(b => b.Type).ToDictionary(g => g.Key, g => g.First().Body);
+        var boxes = AvifFile.ByType(meta);
         if (!boxes.TryGetValue("pitm", out var pitm) || !boxes.TryGetValue("iloc", out var iloc) || !boxes.TryGetValue("iprp", out var iprp))
         {
             return null;
@@ -93,9 +92,8 @@ internal static class AvifPrimary
     /// <summary>What describes the item's pixels, in the order it is applied; null when nothing does.</summary>
     private static List<AvifProperty>? Properties(ReadOnlyMemory<byte> iprp, uint wanted)
     {
-        var boxes = AvifFile.Boxes(iprp).ToList();
-        var all = AvifFile.Boxes(boxes.Find(b => b.Type == "ipco").Body).ToList();
-        foreach (var (_, ipma) in boxes.Where(b => b.Type == "ipma"))
+        var all = AvifFile.Inside(iprp, "ipco").Take(1).SelectMany(AvifFile.Boxes).ToList();
+        foreach (var ipma in AvifFile.Inside(iprp, "ipma"))
         {
             var fields = new Fields(ipma, 4);
             bool wide = (new Fields(ipma, 3).Take(1) & 1) != 0;

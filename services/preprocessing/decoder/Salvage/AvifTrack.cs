@@ -13,11 +13,11 @@ internal static class AvifTrack
     {
         try
         {
-            foreach (var track in Inside(file, "moov").SelectMany(AvifFile.Boxes).Where(b => b.Type == "trak").Select(b => b.Body))
+            foreach (var track in AvifFile.Inside(file, "moov").SelectMany(movie => AvifFile.Inside(movie, "trak")))
             {
-                var media = Inside(track, "mdia").ToList();
-                bool picture = media.SelectMany(m => Inside(m, "hdlr")).Any(h => h.Length >= 12 && h.Span.Slice(8, 4).SequenceEqual("pict"u8));
-                if (picture && media.SelectMany(m => Inside(m, "minf")).SelectMany(m => Inside(m, "stbl")).Select(table => First(file, table)).FirstOrDefault(f => f is not null) is { } found)
+                var media = AvifFile.Inside(track, "mdia").ToList();
+                bool picture = media.SelectMany(m => AvifFile.Inside(m, "hdlr")).Any(h => h.Length >= 12 && h.Span.Slice(8, 4).SequenceEqual("pict"u8));
+                if (picture && media.SelectMany(m => AvifFile.Inside(m, "minf")).SelectMany(m => AvifFile.Inside(m, "stbl")).Select(table => First(file, table)).FirstOrDefault(f => f is not null) is { } found)
                 {
                     return found;
                 }
@@ -33,13 +33,13 @@ internal static class AvifTrack
 
     private static PinnedBytes? First(byte[] file, ReadOnlyMemory<byte> table)
     {
-        var boxes = AvifFile.Boxes(table).GroupBy(b => b.Type).ToDictionary(g => g.Key, g => g.First().Body);
+        var boxes = AvifFile.ByType(table);
         if (!boxes.TryGetValue("stsd", out var description) || !boxes.TryGetValue("stsz", out var sizes) || !(boxes.TryGetValue("stco", out var chunks) || boxes.TryGetValue("co64", out chunks)))
         {
             return null;
         }
 
-        var entry = AvifFile.Boxes(description[8..]).FirstOrDefault(b => b.Type == "av01").Body;
+        var entry = AvifFile.Inside(description[8..], "av01").FirstOrDefault();
         uint same = new Fields(sizes, 4).Take(4), length = same > 0 ? same : new Fields(sizes, 12).Take(4);
         long offset = new Fields(chunks, 8).Take(boxes.ContainsKey("stco") ? 4 : 8);
         if (entry.Length <= EntryBytes || length == 0 || offset + length > file.Length)
@@ -49,9 +49,7 @@ internal static class AvifTrack
 
         var size = new Fields(entry, SizeAt);
         byte[] extent = [0, 0, 0, 0, .. AvifFile.Number((int)size.Take(2)), .. AvifFile.Number((int)size.Take(2))];
-        var coding = AvifFile.Boxes(entry[EntryBytes..]).Where(b => b.Type == "av1C").Select(b => new AvifProperty(b.Type, AvifFile.Box(b.Type, b.Body.Span), Essential: true)).Take(1);
+        var coding = AvifFile.Inside(entry[EntryBytes..], "av1C").Select(body => new AvifProperty("av1C", AvifFile.Box("av1C", body.Span), Essential: true)).Take(1);
         return AvifFile.Write([file.AsMemory((int)offset, (int)length)], [new AvifProperty("ispe", AvifFile.Box("ispe", extent), Essential: false), .. coding]);
     }
-
-    private static IEnumerable<ReadOnlyMemory<byte>> Inside(ReadOnlyMemory<byte> within, string type) => AvifFile.Boxes(within).Where(b => b.Type == type).Select(b => b.Body);
 }
