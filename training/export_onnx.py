@@ -69,7 +69,8 @@ def cases(k=28):
     for i, (n, h, w, jpeg) in enumerate(((1, 256, 384, True), (2, 200, 136, True), (1, 512, 512, True), (1, 384, 256, False))):
         g = np.random.default_rng(i)
         smooth = torch.nn.functional.interpolate(torch.from_numpy(g.random((n, 3, h // 8, w // 8), np.float32)), size=(h, w), mode="bilinear").numpy()
-        pixels = np.clip(smooth + g.normal(0, 0.03, smooth.shape), 0, 1).astype(np.float32)
+        pixels = np.clip(smooth + g.normal(0, 0.03, smooth.shape), 0, 1)
+        pixels = (np.round(pixels * 255) / 255).astype(np.float32)                # whole bytes, as serving's are
         decay = (12 / (1 + np.arange(k))).reshape(1, k, 1, 1)
         dct = np.round(g.normal(0, 1, (n, k, h // 8, w // 8)) * decay).astype(np.float32) * jpeg
         table = np.tile(np.linspace(3, 30, 64).round().astype(np.float32), (n, 1)) * jpeg

@@ -150,4 +150,5 @@ def load(path):
     net, synthesis = FaceNet(c["width"]), Synthesis()
     net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in c["mean"].items()})
     synthesis.load_state_dict({k: v.float() for k, v in c["synthesis"].items()})
-    return Served(net.eval(), synthesis.eval(), c["whole"], tuple(c["gate"])).eval(), c
+    net.eval().jpeg.freeze()
+    return Served(net, synthesis.eval(), c["whole"], tuple(c["gate"])).eval(), c

@@ -81,12 +81,12 @@ class Forger:
         rgb = decode(buf) if isinstance(buf, bytes) else buf
         kind = rng.random()
         if kind > 0.72:
-            if kind < 0.90:
+            if kind < 0.86:
                 f = rng.uniform(0.5, 1.6)
                 size = (max(64, int(rgb.shape[1] * f)), max(64, int(rgb.shape[0] * f)))
                 rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if f < 1 else [cv2.INTER_LINEAR, cv2.INTER_CUBIC][rng.integers(2)])
                 mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
-            elif kind < 0.95:
+            elif kind < 0.93:
                 rgb = cv2.GaussianBlur(rgb, (0, 0), rng.uniform(0.4, 1.2))
             else:
                 rgb = np.clip(rgb + rng.normal(0, rng.uniform(1, 6), rgb.shape), 0, 255).astype(np.uint8)

@@ -35,7 +35,27 @@ class JpegTrunk(nn.Module):
             x = self.stem(dct, qtable)
         return self.trunk(x.to(memory_format=torch.channels_last))
 
+    def freeze(self):
+        """For export: the same stem in fewer passes over memory. The coefficients are whole numbers, so what |c|'s one-hot says to an output is a
+        piecewise linear function of |c| with knots at 0..bins, a sum of hinges relu(|c| - j) that one convolution lays out; a comb's factor
+        min(|c|, 1) only takes cos 0 = 1 away where c is 0, which the first of those knots can do; the normalisation goes into the weights; and the
+        convolution over all is a sum of one for each kind, so that nothing is concatenated."""
+        gain = self.norm.weight / (self.norm.running_var + self.norm.eps).sqrt()
+        w, k, b = (self.embed.weight[:, :, 0, 0] * gain[:, None]).detach(), self.k, len(self.bins)
+        at, rest, comb = w[:, :k * b].reshape(-1, k, b).clone(), w[:, k * b:k * (b + 2)], w[:, k * (b + 2):]
+        at[:, 1:1 + self.combs, 0] -= comb.view(len(w), self.combs, -1).sum(2)
+        slope = F.pad(at, (0, 1))[:, :, 1:] - at                                 # from knot to knot; beyond the last it is 0
+        bend = slope - F.pad(slope, (1, 0))[:, :, :-1]
+        spread = torch.eye(k).repeat_interleave(b, 0)
+        bias = (self.norm.bias - self.norm.running_mean * gain).detach() + at[:, :, 0].sum(1)
+        comb = F.pad(comb, (0, -comb.shape[1] % 16))                             # whole blocks of channels, as the engine lays them out
+        self.frozen = [t[:, :, None, None] if t.dim() == 2 else t for t in (spread, -torch.arange(b).float().repeat(k), bend.flatten(1), bias, rest, comb)]
+
+    frozen = None
+
     def stem(self, dct, qtable):
+        if self.frozen:
+            return self.frozen_stem(dct, qtable)
         n, k, h, w = dct.shape
         a, real = dct.abs(), dct * qtable[:, :k, None, None]
         onehot = F.relu(1 - (a.unsqueeze(2) - self.bins.view(1, 1, -1, 1, 1)).abs()).flatten(1, 2)
@@ -46,6 +66,15 @@ class JpegTrunk(nn.Module):
         x = self.norm(self.embed(x)) * (1 + gain[:, :, None, None]) + shift[:, :, None, None]
         return F.relu(self.reduce(F.relu(x)))
 
+    def frozen_stem(self, dct, qtable):
+        spread, knots, bend, bias, rest, comb = self.frozen
+        real = dct * qtable[:, :self.k, None, None]
+        hinges = F.relu(F.conv2d(dct.abs().clamp(max=len(self.bins)), spread, knots))
+        waves = (real[:, 1:1 + comb.shape[1] // len(self.periods)].unsqueeze(2) * self.periods.view(1, 1, -1, 1, 1)).flatten(1, 2).cos()
+        x = F.conv2d(hinges, bend, bias) + F.conv2d(waves, comb) + F.conv2d(torch.cat([dct.clamp(-20, 20) * 0.1, (real.abs() + 1).log() * 0.3], 1), rest)
+        gain, shift = self.table((qtable + 1).log() - 2).chunk(2, 1)
+        return F.relu(self.reduce(F.relu(x * (1 + gain[:, :, None, None]) + shift[:, :, None, None])))
+
 
 class PixelCoefficients(nn.Module):
     """Without a JPEG the network transforms the pixels itself, as a file whose table is all ones: earlier saves on the same grid,
@@ -55,12 +84,14 @@ class PixelCoefficients(nn.Module):
         super().__init__()
         basis = np.einsum("ui,vj->uvij", DCT8, DCT8).reshape(64, 1, 8, 8)[ZIGZAG[:k]]
         self.register_buffer("basis", torch.from_numpy(np.ascontiguousarray(basis)), persistent=False)
-        self.register_buffer("grey", torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("grey", 255 * torch.tensor([[0.299, 0.587, 0.114]]), persistent=False)
+        self.register_buffer("up", torch.tensor([2e-4]), persistent=False)      # luma comes in thousandths: no half is left to the last bit of a sum
+        self.register_buffer("level", -128 * self.basis.sum((1, 2, 3)), persistent=False)
 
     def forward(self, pixels, dct, qtable):
-        luma = (pixels * 255 * self.grey).sum(1, keepdim=True).round() - 128
         has = (qtable.amax(1) > 0).float().view(-1, 1)
-        own = F.conv2d(luma, self.basis, stride=8).round()
+        luma = (self.grey @ pixels.flatten(2) + self.up).round().view(-1, 1, *pixels.shape[2:])
+        own = F.conv2d(luma, self.basis, self.level, stride=8).round()
         return torch.where(has[:, :, None, None] > 0, dct, own), qtable + (1 - has)
 
 
@@ -109,21 +140,24 @@ class CopyMoveNet(nn.Module):
 
     def best(self, d):
         """Highest similarity of each place to any place not beside it, and where: N x 4096 each. A few grid rows at a time, so that the
-        similarities stay in the cache; `zero` keeps the exporter from folding the neighbourhood into a 64 MB constant."""
-        g, n = self.GRID, d.shape[0]
+        similarities stay in the cache. The highest of each grid row first, then where in the best row: maxima are faster found than their
+        places. `zero` keeps the exporter from folding the neighbourhood into a constant of megabytes."""
+        g, n, near = self.GRID, d.shape[0], self.NEAR - 1
         rows = 8 if n == 1 or torch.onnx.is_in_onnx_export() else 1
         keys, zero, best, at = d.transpose(1, 2), 0 * d[:1, :1, :1].view(1, 1, 1, 1), [], []
         for y in range(0, g, rows):
-            corr = d[:, y * g:(y + rows) * g] @ keys
-            if torch.onnx.is_in_onnx_export():
-                near = (4 * self.close[y:y + rows].view(rows, 1, g, 1) + zero) * self.close.view(1, g, 1, g)
-                corr = corr - near.view(1, rows * g, g * g)
-            else:  # the same in place, and only where the neighbourhood can be
-                lo, hi = max(0, y - self.NEAR), min(g, y + rows + self.NEAR)
-                near = 4 * self.close[y:y + rows, lo:hi].reshape(rows, 1, -1, 1) * self.close.view(1, g, 1, g)
-                corr[:, :, lo * g:hi * g].sub_(near.view(1, rows * g, -1))
-            top, where = corr.max(2)
-            best.append(top), at.append(where)
+            lo, hi = max(0, y - near), min(g, y + rows + near)                    # the only grid rows with places beside these
+            parts = [(a, b) for a, b in ((0, lo), (lo, hi), (hi, g)) if a < b]
+            found = [(d[:, y * g:(y + rows) * g] @ keys[:, :, a * g:b * g]).view(-1, rows * g, b - a, g) for a, b in parts]
+            beside = (4 * self.close[y:y + rows, lo:hi].reshape(rows, 1, -1, 1) + zero) * self.close.view(1, g, 1, g)
+            middle = parts.index((lo, hi))
+            found[middle] = found[middle] - beside.view(1, rows * g, hi - lo, g)
+            top, row = torch.cat([corr.amax(3) for corr in found], 2).max(2, keepdim=True)
+            line = 0
+            for (a, b), corr in zip(parts, found):
+                mine = torch.gather(corr, 2, (row - a).clamp(0, b - a - 1)[..., None].expand(-1, -1, 1, g))[:, :, 0]
+                line = mine if a == 0 else torch.where(row >= a, mine, line)
+            best.append(top[:, :, 0]), at.append(row[:, :, 0] * g + line.argmax(2))
         return torch.cat(best, 1), torch.cat(at, 1)
 
     def doubles(self, d):

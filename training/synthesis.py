@@ -35,7 +35,7 @@ class Traces(nn.Module):
     def __init__(self):
         super().__init__()
         classes, self.classes = symmetric()
-        self.register_buffer("symmetric", classes, persistent=False)
+        self.register_buffer("symmetric", F.one_hot(classes).float(), persistent=False)
         basis = np.einsum("ui,vj->uvij", DCT8, DCT8).reshape(64, 1, 8, 8)[ZIGZAG]
         self.register_buffer("basis", torch.from_numpy(np.ascontiguousarray(basis)), persistent=False)
         self.count = self.classes * sum(len(v) for v in RESIDUALS.values()) + 3 * 64 * (len(LEVELS) + 1) + 3 * 128
@@ -48,10 +48,10 @@ class Traces(nn.Module):
                 along = along[:, :, 1:] - along[:, :, :-1]
             q = (along / step).round().clamp(-2, 2) + 2
             at = ((q[:, :, :-3] * 5 + q[:, :, 1:-2]) * 5 + q[:, :, 2:-1]) * 5 + q[:, :, 3:]
-            found.append(self.symmetric[at.long().flatten(1)])
+            found.append(at.long().flatten(1))
         found = torch.cat(found, 1)
-        counts = torch.zeros(plane.shape[0], self.classes, device=plane.device).scatter_add(1, found, torch.ones_like(found, dtype=torch.float32))
-        return (counts / found.shape[1]).sqrt()
+        counts = torch.zeros(plane.shape[0], 625, device=plane.device).scatter_add(1, found, torch.ones_like(found, dtype=torch.float32))
+        return (counts @ self.symmetric / found.shape[1]).sqrt()
 
     def coefficients(self, plane):
         return F.conv2d(plane[:, None], self.basis, stride=8).abs().flatten(2)
