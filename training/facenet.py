@@ -98,7 +98,8 @@ class FaceNet(nn.Module):
         return torch.cat([mean(f2), spread(f2), mean(f3), mean(history), spread(history), mean(s), spread(s), mean(s[:, :, 16:48, 16:48]) - mean(s),
                           m.mean(1, keepdim=True), m.topk(205, 1).values.mean(1, keepdim=True), spread(mask)], 1)
 
-    def forward(self, x, dct=None, qtable=None, features=False, known=None):
+    def look(self, x, dct=None, qtable=None, known=None):
+        """(mask logits, the signed map, what the heads read of the whole crop: N x (12w + 285))."""
         known = self.known(x, dct, qtable) if known is None else known
         with torch.autocast(x.device.type, enabled=False):
             spectrum = self.spectrum(x.float())
@@ -112,31 +113,50 @@ class FaceNet(nn.Module):
         y = F.relu(self.d3(up(self.l4(f4)) + self.l3(f3) + self.join_d3(history)))
         y = F.relu(self.d2(up(y) + self.l2(f2)))
         mask, signed = self.mask(y).float(), self.score(f4).float()
-        if self.training:
-            return mask, signed.mean((2, 3)), F.relu(signed)
-        statistics = self.statistics(f2, f3, history, spectrum, mask)
-        if features:
-            return torch.cat([f4.mean((2, 3)), statistics], 1)
-        return mask, signed.mean((2, 3)) + self.pooled(statistics), F.relu(signed)
+        return mask, signed, None if self.training else torch.cat([f4.mean((2, 3)), self.statistics(f2, f3, history, spectrum, mask)], 1)
+
+    def judge(self, signed, features):
+        """The image logit: blended or not."""
+        return signed.mean((2, 3)) + self.pooled(features[:, self.score.weight.shape[1]:])
+
+    def forward(self, x, dct=None, qtable=None, known=None):
+        mask, signed, features = self.look(x, dct, qtable, known)
+        return mask, signed.mean((2, 3)) if self.training else self.judge(signed, features), F.relu(signed)
+
+
+class Generated(nn.Module):
+    """Log-odds that the crop was generated, N x 1, of three witnesses. `clean` are the traces as weighed on files as they come, `reworked` the
+    same statistics as weighed on files of every fate; what FaceNet sees of the crop as a whole corrects the second, and says how far the file
+    looks blurred, grained or resampled: then the first, which takes such changes for a generator's, is not heard."""
+
+    def __init__(self, features):
+        super().__init__()
+        for name, value in (("mean", torch.zeros(features)), ("scale", torch.ones(features)), ("weight", torch.zeros(features)), ("traces", torch.ones(1)),
+                            ("bias", torch.zeros(1)), ("rough", torch.zeros(features)), ("rough_bias", torch.zeros(1))):
+            self.register_buffer(name, value)
+
+    def forward(self, features, clean, reworked):
+        x = ((features - self.mean) * self.scale).clamp(-5, 5)
+        rough = torch.sigmoid(x @ self.rough + self.rough_bias)[:, None]
+        corrected = (x @ self.weight + self.bias)[:, None] + self.traces * reworked
+        return corrected + (1 - rough) * (clean - corrected) / 2
 
 
 class Served(nn.Module):
     """What is exported: probabilities. The score says that the face was blended or that it was generated, whichever speaks louder:
-    1 - (1 - p)(1 - q). Where the generator's traces are very clear (log-odds above `whole`) the whole crop is the mask; where the score gives
-    little reason for suspicion, the mask's logit is lowered by gate[1] for every unit of the score's log-odds below gate[0]."""
+    1 - (1 - p)(1 - q), p lowered by `calm` log-odds, so that two witnesses who know nothing do not add up to an accusation. Where it is very
+    clear that the face was generated (log-odds above `whole`) the whole crop is the mask."""
 
-    def __init__(self, net, synthesis, whole=2.0, gate=(0.0, 0.0)):
+    def __init__(self, net, synthesis, generated, whole=4.0, calm=0.3):
         super().__init__()
-        self.net, self.synthesis, self.whole, self.gate = net, synthesis, whole, gate
+        self.net, self.synthesis, self.generated, self.whole, self.calm = net, synthesis, generated, whole, calm
 
     def logits(self, pixels, dct, qtable):
-        mask, blended, activation = self.net(pixels, dct, qtable)
-        made = self.synthesis(pixels)
-        clean = F.softplus(blended) + F.softplus(made)                       # -log of (1 - p)(1 - q)
+        mask, signed, features = self.net.look(pixels, dct, qtable)
+        blended, made = self.net.judge(signed, features), self.generated(features, *self.synthesis(pixels))
+        clean = F.softplus(blended - self.calm) + F.softplus(made)           # -log of (1 - p)(1 - q)
         score = clean + torch.log1p(-torch.exp(-clean).clamp(max=1 - 1e-6))
-        lower = self.gate[1] * F.relu(self.gate[0] - score)
-        mask = torch.maximum(mask - lower[:, :, None, None], (made - self.whole)[:, :, None, None])
-        return mask, score, activation, blended, made
+        return torch.maximum(mask, (made - self.whole)[:, :, None, None]), score, F.relu(signed), blended, made
 
     def forward(self, pixels, dct, qtable):
         mask, score, activation, _, _ = self.logits(pixels, dct, qtable)
@@ -147,8 +167,10 @@ def load(path):
     """The served network of a checkpoint that fit_score.py wrote."""
     from synthesis import Synthesis
     c = torch.load(path, map_location="cpu")
+    full = lambda state: {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
     net, synthesis = FaceNet(c["width"]), Synthesis()
-    net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in c["mean"].items()})
-    synthesis.load_state_dict({k: v.float() for k, v in c["synthesis"].items()})
+    net.load_state_dict(full(c["mean"])), synthesis.load_state_dict(full(c["synthesis"]))
+    generated = Generated(len(c["generated"]["mean"]))
+    generated.load_state_dict(full(c["generated"]))
     net.eval().jpeg.freeze()
-    return Served(net, synthesis.eval(), c["whole"], tuple(c["gate"])).eval(), c
+    return Served(net, synthesis, generated, c["whole"], c["calm"]).eval(), c

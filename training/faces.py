@@ -372,6 +372,24 @@ def file_history(image, r):
     return image, buf
 
 
+def rough_history(image, r):
+    """One change that covers traces for certain: blur, grain, another size or resampling to and fro; then lossless or one JPEG of 60 to 100."""
+    kind = r.integers(4)
+    if kind == 0:
+        image = cv2.GaussianBlur(image, (0, 0), r.uniform(0.4, 1.6))
+    elif kind == 1:
+        sigma = r.uniform(1, 8)
+        image = noise(image, sigma, r) if r.random() < 0.5 else np.clip(image + r.normal(0, sigma, image.shape), 0, 255).astype(np.uint8)
+    elif kind == 2:
+        k = np.exp(r.uniform(np.log(0.4), np.log(1.5)))
+        if min(image.shape[:2]) * k > 72:
+            image = cv2.resize(image, None, fx=k, fy=k, interpolation=INTERP[r.integers(4)])
+    else:
+        k, (h, w) = r.uniform(0.6, 0.95), image.shape[:2]
+        image = cv2.resize(cv2.resize(image, None, fx=k, fy=k, interpolation=cv2.INTER_AREA), (w, h), interpolation=INTERP[r.integers(3)])
+    return (image, None) if r.random() < 0.5 else saved(image, r.integers(60, 101), r)
+
+
 def crop(image, box, size=SIZE, interp=cv2.INTER_LINEAR):
     """The square (cx, cy, side) of image resized to size x size; what lies beyond the picture repeats its edge."""
     cx, cy, side = box

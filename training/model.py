@@ -255,6 +255,7 @@ class FusedNet(nn.Module):
     def prepare(self):
         """Replaces a sample's inputs by what the frozen branches see in them: work for the loader's processes."""
         frozen = copy.deepcopy(self).cpu().eval()
+        frozen.jpeg.freeze()
 
         def add(item):
             with torch.no_grad():

@@ -80,19 +80,24 @@ class Traces(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Log-odds that a crop is generated: pixels -> N x 1. Statistics are centred, scaled, clipped at five spreads and weighed."""
+    """Log-odds that a crop is generated: pixels -> N x 1, twice. Statistics are centred, scaled, clipped at five spreads and weighed: once as
+    fitted on files as they come, lightly and heavily reworked copies weighing less (`weight`, main() below), and once as fitted on files of every
+    fate (`reworked`, fit_score.py)."""
 
     def __init__(self):
         super().__init__()
         self.traces = Traces()
         n = self.traces.count
-        for name, value in (("mean", torch.zeros(n)), ("scale", torch.zeros(n)), ("weight", torch.zeros(n)), ("bias", torch.zeros(1))):
+        for name, value in (("mean", torch.zeros(n)), ("scale", torch.zeros(n)), ("weight", torch.zeros(n)), ("bias", torch.zeros(1)), ("reworked", torch.zeros(n)), ("reworked_bias", torch.zeros(1))):
             self.register_buffer(name, value)
 
     def forward(self, pixels):
         with torch.autocast(pixels.device.type, enabled=False):
-            x = (self.traces(pixels.float()) - self.mean) * self.scale
-            return (x.clamp(-5, 5) @ self.weight)[:, None] + self.bias
+            x = self.normal(self.traces(pixels.float()))
+            return (x @ self.weight)[:, None] + self.bias, (x @ self.reworked)[:, None] + self.reworked_bias
+
+    def normal(self, traces):
+        return ((traces - self.mean) * self.scale).clamp(-5, 5)
 
 
 def collect(traces, faces, copies, seed):
@@ -109,13 +114,17 @@ def collect(traces, faces, copies, seed):
     return [np.array(c) for c in zip(*rows)]
 
 
-def fit(x, y, weight, c):
-    """Logistic regression in the space the samples span: (weights, intercept)."""
+def fit(x, y, weight, c, least=1e-6):
+    """Logistic regression in the space of the samples' principal axes, but for those with less than `least` of the first one's variance: (weights, intercept)."""
     from sklearn.linear_model import LogisticRegression
-    values, vectors = np.linalg.eigh(x @ x.T)
-    keep = values > 1e-6 * values.max()
-    basis = x.T @ (vectors[:, keep] / np.sqrt(values[keep]))
-    m = LogisticRegression(C=c, max_iter=300).fit(x @ basis, y, sample_weight=weight)
+    if x.shape[0] > x.shape[1]:
+        values, vectors = np.linalg.eigh(x.T @ x)
+        basis = vectors[:, values > least * values.max()]
+    else:
+        values, vectors = np.linalg.eigh(x @ x.T)
+        keep = values > least * values.max()
+        basis = x.T @ (vectors[:, keep] / np.sqrt(values[keep]))
+    m = LogisticRegression(C=c, max_iter=300, tol=1e-3).fit(x @ basis, y, sample_weight=weight)
     return basis @ m.coef_[0], m.intercept_[0]
 
 
