@@ -22,7 +22,7 @@ internal sealed class RawEngine : IDisposable
     /// <param name="wide">One run of all cores, spinning, instead of one run a core.</param>
     public RawEngine(string models, Pictures pictures, IReadOnlyDictionary<string, double> counts, bool wide)
     {
-        var options = new InferenceOptions { Models = models };
+        var options = Options(models);
         runs = wide ? 1 : ThreadLayout.Runs(options, ExecutionProviders.Cpu);
         int threads = wide ? Environment.ProcessorCount : ThreadLayout.Threads(options, ExecutionProviders.Cpu, runs);
         var catalog = new ModelCatalog(options);
@@ -43,6 +43,18 @@ internal sealed class RawEngine : IDisposable
     }
 
     public ModelIdentity Model { get; }
+
+    /// <summary>A models folder with the choice that the environment makes: the servers inherit it, so it is replayed here.</summary>
+    public static InferenceOptions Options(string models)
+    {
+        var options = new InferenceOptions { Models = models };
+        if (Environment.GetEnvironmentVariable("Inference__Choose__" + DetectorNames.Shallowfake) is { Length: > 0 } chosen)
+        {
+            options.Choose[DetectorNames.Shallowfake] = chosen;
+        }
+
+        return options;
+    }
 
     /// <summary>Pictures a second over some time.</summary>
     public double Measure(TimeSpan duration)

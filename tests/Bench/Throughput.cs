@@ -112,7 +112,7 @@ internal static class Throughput
 
     private static async Task<Dictionary<string, double>> CallsAsync(Running running, string models)
     {
-        var catalog = new Palimpsest.Inference.ModelCatalog(new Palimpsest.Inference.InferenceOptions { Models = models });
+        var catalog = new Palimpsest.Inference.ModelCatalog(RawEngine.Options(models));
         var calls = new Dictionary<string, double>(StringComparer.Ordinal);
         foreach (string name in Palimpsest.Contracts.DetectorNames.All.Append("router").Select(d => catalog.Load(d).Manifest.Name).Append("blazeface"))
         {
