@@ -15,7 +15,7 @@ Pictures are uint8 H x W x 3 in RGB; masks are float32 H x W in 0..1; points are
 import csv, json, os
 import cv2
 import numpy as np
-from data import K, decode_luma, encode_jpeg, quant_tables, quantised
+from data import K, decode, decode_luma, degrade, encode_jpeg, quant_tables, quantised
 
 SIZE, MARGIN, NATIVE = 256, 1.5, 1.25
 # Where BlazeFace sees an FFHQ face at 256 px: eyes, nose, mouth, ears (means over 200 pictures), and an outline drawn on that layout.
@@ -436,6 +436,15 @@ def view(image, mask, face, r, jitter=True, buf=None):
         dct[:, :rows, :columns] = quantised(luma, tables[0])                 # blocks beyond the picture stay zero, as in serving
         table = tables[0]
     return np.ascontiguousarray(pixels), np.ascontiguousarray(mask), dct, table
+
+
+def degraded_view(face, name, r):
+    """The served view, without jitter, of a face or swap after one of data.degrade's changes, or of its file as it is ("none")."""
+    image, buf, mask = face["image"], face["bytes"], np.uint8(255 * face["mask"]) if "mask" in face else np.zeros(face["image"].shape[:2], np.uint8)
+    if name != "none":
+        buf, mask = degrade(image, mask, name)
+        image, buf = decode(buf), buf if buf[:2] == b"\xff\xd8" else None
+    return view(np.ascontiguousarray(image), mask.astype(np.float32) / 255, face, r, jitter=False, buf=buf)
 
 
 def mirrored(face):

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 import faces as faces_
-from data import decode, degrade
 from metrics import auc
 from train_faces import load_swaps
 from facenet import FaceNet, Generated, Served
@@ -139,11 +138,7 @@ def report(served, faces, swaps):
     r, scores = np.random.default_rng(0), {}
     for name in LOOK:
         for face in faces + swaps:
-            image, buf = face["image"], face["bytes"]
-            if name != "none":
-                buf, _ = degrade(image, np.zeros(image.shape[:2], np.uint8), name)
-                image, buf = decode(buf), buf if buf[:2] == b"\xff\xd8" else None
-            v = faces_.view(np.ascontiguousarray(image), np.zeros(image.shape[:2], np.float32), face, r, jitter=False, buf=buf)
+            v = faces_.degraded_view(face, name, r)
             kind = face["kind"] if "kind" in face else "generated" if face["fake"] else "FFHQ" if face["dataset"] == "faces" else "others"
             with torch.no_grad():
                 score = served.logits(torch.from_numpy(v[0]).permute(2, 0, 1)[None].float() / 255, torch.from_numpy(v[2])[None], torch.from_numpy(v[3])[None])[1]

@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import torch
 import faces as faces_
-from data import decode, degrade
 from facenet import load
 from metrics import auc
 from train_faces import f1, load_swaps, predict
@@ -25,21 +24,12 @@ def main():
     val = [f for f in faces_.load(a.data, "val", a.blazeface) if f["dataset"] == "faces"]
     swaps = load_swaps(a.swaps, a.blazeface)
 
-    def views(group, name):
-        for f in group:
-            mask = np.uint8(255 * f["mask"]) if "mask" in f else np.zeros(f["image"].shape[:2], np.uint8)
-            image, buf = f["image"], f["bytes"]
-            if name != "none":
-                buf, mask = degrade(image, mask, name)
-                image, buf = decode(buf), buf if buf[:2] == b"\xff\xd8" else None
-            yield faces_.view(np.ascontiguousarray(image), mask.astype(np.float32) / 255, f, r, jitter=False, buf=buf)
-
     print("| | self-blended F1 | cross-face F1 | self AUC | cross AUC | StyleGAN AUC |\n|---|---|---|---|---|---|", flush=True)
     for name in a.only:
         scores, found = {}, {}
         groups = {"real": [f for f in val if not f["fake"]], "fake": [f for f in val if f["fake"]], **{k: [s for s in swaps if s["kind"] == k][::a.every] for k in ("self", "cross")}}
         for kind, group in groups.items():
-            seen = list(views(group, name))
+            seen = [faces_.degraded_view(f, name, r) for f in group]
             masks, scores[kind] = predict(served.logits, seen)
             found[kind] = np.mean([f1(m > 0.5, v[1] > 0.5) for m, v in zip(masks, seen)])
         against = lambda k: auc(np.r_[np.zeros(len(scores["real"])), np.ones(len(scores[k]))], np.r_[scores["real"], scores[k]])
