@@ -40,9 +40,9 @@ public sealed class DecoderOptions
     [Range(65_536, 1L << 32)]
     public long MaxAnalysedPixels { get; set; } = 4_194_304;
 
-    /// <summary>Added to the nice value of the processes, 0..19: how far other work comes first.</summary>
+    /// <summary>Added to the nice value of the processes, 0..19: how far other work comes first. As far as the networks' threads, so that pictures are not prepared faster than they are used.</summary>
     [Range(0, 19)]
-    public int Niceness { get; set; }
+    public int Niceness { get; set; } = 5;
 
     /// <summary>Lets marked pictures crash, hang or bloat their decoder; for tests only.</summary>
     public bool TestHooks { get; set; }

@@ -33,6 +33,11 @@ public sealed class InferenceOptions
     /// <summary>Pixels admitted and not yet answered; more submissions wait. 64 megapixels.</summary>
     public long MaxPixelsInFlight { get; set; } = 64L << 20;
 
+    /// <summary>
+    /// Added to the nice value of the threads that run networks, 0..19: how far everything else on the machine comes first when all cores are busy. An idle machine makes no difference.
+    /// </summary>
+    public int Niceness { get; set; } = 5;
+
     /// <summary>Idle threads of a run spin instead of sleeping: a little faster alone, slower for everyone else on the machine.</summary>
     public bool Spin { get; set; }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using Microsoft.Extensions.Time.Testing;
 using Palimpsest.Inference;
 
@@ -192,6 +193,19 @@ public sealed class DynamicBatcherTests
 
         await Should.ThrowAsync<ObjectDisposedException>(waiting);
         await Should.ThrowAsync<ObjectDisposedException>(batcher.SubmitAsync(2, default));
+    }
+
+    [Fact]
+    public async Task Batches_run_on_threads_that_let_others_come_first()
+    {
+        int before = Nice();
+        using var batcher = Batcher(new() { Name = "t", Niceness = 3 }, run: _ => [Nice()]);
+
+        (await batcher.SubmitAsync(1, default)).ShouldBe(Math.Min(19, before + 3));
+        Nice().ShouldBe(before, "threads of the pool stay as they are");
+
+        // Nineteenth field of stat(5); the second, in brackets, may hold blanks.
+        static int Nice() => int.Parse(File.ReadAllText("/proc/thread-self/stat").Split(") ")[^1].Split(' ')[16], CultureInfo.InvariantCulture);
     }
 
     private DynamicBatcher<int, int> Batcher(

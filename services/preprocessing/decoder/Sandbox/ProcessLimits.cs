@@ -23,13 +23,13 @@ internal static partial class ProcessLimits
         Set(OpenFiles, MaxOpenFiles, MaxOpenFiles);
     }
 
-    /// <summary>Lets other processes come first (setpriority(2)); never fails, it is only a courtesy.</summary>
+    /// <summary>Lets other processes come first (nice(2)); never fails, it is only a courtesy.</summary>
     /// <param name="niceness">Added to the nice value, 0..19.</param>
     public static void StandBack(int niceness)
     {
         if (niceness > 0)
         {
-            _ = SetPriority(0, 0, niceness);
+            _ = Nice(niceness);
         }
     }
 
@@ -52,8 +52,8 @@ internal static partial class ProcessLimits
         }
     }
 
-    [LibraryImport("libc", EntryPoint = "setpriority", SetLastError = true)]
-    private static partial int SetPriority(int which, int who, int priority);
+    [LibraryImport("libc", EntryPoint = "nice")]
+    private static partial int Nice(int increment);
 
     [LibraryImport("libc", EntryPoint = "setrlimit", SetLastError = true)]
     private static partial int SetLimit(int resource, in Limit limit);

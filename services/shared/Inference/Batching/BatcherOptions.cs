@@ -23,6 +23,9 @@ public sealed record BatcherOptions
     /// </summary>
     public bool Spread { get; init; }
 
+    /// <summary>Added to the nice value of the threads that run the batches, 0..19.</summary>
+    public int Niceness { get; init; }
+
     /// <summary>Batches that run at the same time.</summary>
     public int ConcurrentRuns { get; init; } = 1;
 }

@@ -117,6 +117,7 @@ public sealed class DynamicBatcher<TItem, TResult> : IDisposable
 
     private void Work()
     {
+        ThreadNiceness.StandBack(options.Niceness);
         var batch = new List<BatchEntry<TItem, TResult>>(options.MaxBatch);
         while (Collect(batch))
         {

@@ -51,7 +51,8 @@ public sealed class OnnxNetwork : IDisposable
         ExecutionProviders.Append(settings, Provider, options.Device);
         try
         {
-            session = new InferenceSession(network, settings);
+            // The engine's own threads, if a run has any, inherit what the thread that starts them has.
+            session = ThreadNiceness.Run(options.Niceness, () => new InferenceSession(network, settings));
         }
         catch (OnnxRuntimeException e)
         {

@@ -37,6 +37,7 @@ internal static class ThreadLayout
             MaxBatch = batchable ? MaxBatch(options, network.Provider) : 1,
             MaxBatchCost = options.MaxBatchPixels > 0 ? options.MaxBatchPixels : cpu ? 1L << 20 : 16L << 20,
             Spread = cpu,
+            Niceness = options.Niceness,
             MaxDelay = TimeSpan.FromMilliseconds(options.MaxDelayMs ?? (cpu || !batchable ? 0 : 2)),
             MaxCostInFlight = options.MaxPixelsInFlight,
         };
