@@ -4,6 +4,7 @@
 """
 import cv2
 import numpy as np
+from PIL import Image
 
 from data import K, ZIGZAG, decode, decode_luma, encode_jpeg, quant_tables, quantised, read_bytes, read_manifest
 
@@ -31,8 +32,9 @@ def blob(rng, h, w):
 class Forger:
     """Reads the training split once and turns it into an endless stream of samples."""
 
-    def __init__(self, root, size=(256, 384), split="train", pixels=True, mix=(0.40, 0.12, 0.30, 0.18), k=K):
+    def __init__(self, root, size=(256, 384), split="train", pixels=True, mix=(0.40, 0.12, 0.30, 0.18), k=K, photographs="", share=0.35):
         self.size, self.pixels, self.mix, self.k = size, pixels, mix, k
+        self.large, self.share = read_manifest(photographs, dataset="debian", split=split) if photographs else [], share  # of camera size, and how many hosts they are
         self.forged = read_manifest(root, dataset="casia1", label="1", split=split)
         self.authentic = read_manifest(root, dataset="casia1", label="0", split=split)
         self.photos = [r for r in read_manifest(root, kind="photo", split=split)]
@@ -80,7 +82,7 @@ class Forger:
             return buf, mask
         rgb = decode(buf) if isinstance(buf, bytes) else buf
         kind = rng.random()
-        if kind > 0.72:
+        if kind > 0.68:
             if kind < 0.86:
                 f = rng.uniform(0.5, 1.6)
                 size = (max(64, int(rgb.shape[1] * f)), max(64, int(rgb.shape[0] * f)))
@@ -90,7 +92,7 @@ class Forger:
                 rgb = cv2.GaussianBlur(rgb, (0, 0), rng.uniform(0.4, 1.2))
             else:
                 rgb = np.clip(rgb + rng.normal(0, rng.uniform(1, 6), rgb.shape), 0, 255).astype(np.uint8)
-        out = self.save(rng, rgb, 50, 100, png=0.25 if kind > 0.72 else 0.05)
+        out = self.save(rng, rgb, 50, 100, png=0.25 if kind > 0.68 else 0.05)
         return (rgb if out is None else out), mask
 
     # -- outlines and donors
@@ -107,9 +109,27 @@ class Forger:
         good = [i for i in range(1, n) if 0.004 < stats[i, 4] / m.size < 0.5]
         return (labels == good[rng.integers(len(good))]).astype(np.uint8) * 255 if good else None
 
+    def from_afar(self, rng, H, W):
+        """H x W of a photograph of camera size, as it is or shrunk: what is shrunk far enough has no trace of its first save left, and is no forgery for that."""
+        rgb = self._image(self.large[rng.integers(len(self.large))])
+        if (rgb.shape[0] > rgb.shape[1]) != (H > W):
+            rgb = rgb.transpose(1, 0, 2)
+        h, w = rgb.shape[:2]
+        f = np.exp(rng.uniform(np.log(max(H / h, W / w, 0.1)), 0)) if rng.random() < 0.8 else 1.0
+        ch, cw = min(h, int(round(H / f))), min(w, int(round(W / f)))
+        y, x = rng.integers(0, h - ch + 1), rng.integers(0, w - cw + 1)
+        if f == 1:
+            return np.ascontiguousarray(rgb[y // 8 * 8:y // 8 * 8 + H, x // 8 * 8:x // 8 * 8 + W])
+        part = np.ascontiguousarray(rgb[y:y + ch, x:x + cw])
+        if rng.random() < 0.5:
+            return cv2.resize(part, (W, H), interpolation=cv2.INTER_AREA)
+        return np.array(Image.fromarray(part).resize((W, H), [Image.LANCZOS, Image.BICUBIC, Image.BILINEAR][rng.integers(3)]))
+
     def host(self, rng, casia=0.5):
         """A picture of at least the tile's size: scaled or not, cut at the JPEG grid or not, with or without a further save."""
         H, W = self.size
+        if self.large and rng.random() < self.share:
+            return self.history(rng, self.from_afar(rng, H, W), 0.4)
         row = self.authentic[rng.integers(len(self.authentic))] if rng.random() < casia else self.photos[rng.integers(len(self.photos))]
         rgb = self._image(row)
         h, w = rgb.shape[:2]
@@ -130,9 +150,12 @@ class Forger:
         H, W = self.size
         shape = None
         if source is None:
-            row = self.with_object[rng.integers(len(self.with_object))] if rng.random() < 0.6 else \
-                (self.photos + self.authentic)[rng.integers(len(self.photos) + len(self.authentic))]
-            shape, source = self.outline(rng, row), self.history(rng, self._image(row), 0.4)
+            if self.large and rng.random() < 0.6 * self.share:
+                source = self.history(rng, self.from_afar(rng, H, W), 0.4)
+            else:
+                row = self.with_object[rng.integers(len(self.with_object))] if rng.random() < 0.6 else \
+                    (self.photos + self.authentic)[rng.integers(len(self.photos) + len(self.authentic))]
+                shape, source = self.outline(rng, row), self.history(rng, self._image(row), 0.4)
         elif rng.random() < 0.3:
             shape = self._mask(self.forged[rng.integers(len(self.forged))])
             if shape.shape != source.shape[:2]:
@@ -256,7 +279,7 @@ class Forger:
             row = self.forged[rng.integers(len(self.forged))]
             mask = np.where(self._mask(row) > 127, 255, 0).astype(np.uint8)
             buf, out = read_bytes(row["image"]), None
-            out, mask = self.rework(rng, buf, mask, 0.65)
+            out, mask = self.rework(rng, buf, mask, 0.75)
             return out, mask, 1, out is not buf
         if kind == 1:                                    # casia1's authentic, often saved once more with a forger's tables
             row = self.authentic[rng.integers(len(self.authentic))]
@@ -270,7 +293,7 @@ class Forger:
             label = int((mask > 0).mean() > 0.002)
         else:
             rgb, mask, label = self.host(rng, 0.25), np.zeros(self.size, np.uint8), 0
-        out = self.save(rng, rgb, 65, 100, png=0.25)
+        out = self.save(rng, rgb, 65, 100, png=0.35 if self.large else 0.25)
         return (*self.rework(rng, rgb if out is None else out, mask, 0.35), label, True)
 
     def sample(self, rng):
@@ -387,10 +410,10 @@ def stream(forger, seed, draw="sample"):
         yield getattr(forger, draw)(rng)
 
 
-if __name__ == "__main__":  # python3 training/forgeries.py DATA OUT: a panel of samples to look at, and the cost of one
+if __name__ == "__main__":  # python3 training/forgeries.py DATA OUT [PHOTOGRAPHS]: a panel of samples to look at, and the cost of one
     import sys
     import time
-    f, rng = Forger(sys.argv[1]), np.random.default_rng(7)
+    f, rng = Forger(sys.argv[1], photographs=sys.argv[3] if len(sys.argv) > 3 else ""), np.random.default_rng(7)
     start, rows = time.time(), []
     items = [f.sample(rng) for _ in range(60)]
     print(f"first 60: {(time.time() - start) / 60 * 1e3:.1f} ms a sample")

@@ -20,9 +20,11 @@ def main():
     a.add_argument("--out", required=True)
     a.add_argument("--count", type=int, default=40)
     a.add_argument("--seed", type=int, default=2026)
+    a.add_argument("--size", type=int, nargs=2, default=(256, 384))
+    a.add_argument("--photographs", default="", help="folder that photographs.py filled: those of split=val are the hosts, all of them")
     args = a.parse_args()
     os.makedirs(args.out, exist_ok=True)
-    forger, rows = Forger(args.data, split="val"), []
+    forger, rows = Forger(args.data, tuple(args.size), split="val", photographs=args.photographs, share=1.0), []
     for name, form, kind in SETS:
         rng, made = np.random.default_rng([args.seed, len(rows)]), 0
         while made < args.count:

@@ -71,6 +71,7 @@ def main():
     a.add_argument("--warmup", type=int, default=40, help="steps")
     a.add_argument("--batch", type=int, default=16)
     a.add_argument("--size", type=int, nargs=2, default=(256, 384))
+    a.add_argument("--photographs", default="", help="folder that photographs.py filled: authentic photographs of camera size, to forge from too")
     a.add_argument("--mix", type=float, nargs=4, default=(0.40, 0.12, 0.30, 0.18), help="casia1 forged, casia1 authentic, synthetic, authentic photos")
     a.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", "1")))
     a.add_argument("--workers", type=int, default=1)
@@ -108,7 +109,7 @@ def main():
         ema, step, spent, seen = state["ema"], state["step"], state["spent"], state["seen"]
         print(f"resumed at step {step}, {spent / 60:.1f} min", flush=True)
 
-    forger = Forger(args.data, tuple(args.size), pixels=net.uses_pixels, mix=args.mix)
+    forger = Forger(args.data, tuple(args.size), pixels=net.uses_pixels, mix=args.mix, photographs=args.photographs)
     prepare = net.prepare() if hasattr(net, "prepare") and frozen else None
     loader = iter(torch.utils.data.DataLoader(Samples(forger, args.seed + step, getattr(net, "draw", "sample"), prepare), batch_size=args.batch, num_workers=args.workers, prefetch_factor=4))
     loader = again(loader, args.cache // args.batch, args.seed) if args.cache else loader
