@@ -234,6 +234,7 @@ class FusedNet(nn.Module):
         self.mix = nn.Sequential(Residual(head, 1), Residual(head, 2))
         self.heads = Heads(head)
         self.keep, self.level = nn.Parameter(torch.tensor(0.7)), Level()
+        self.size = nn.Parameter(torch.tensor(-0.7))  # the soft maximum of evidence finds more to point at in a larger picture, whatever is in it
         nn.init.constant_(self.heads.mask[-1].bias, 0.0)
 
     @staticmethod
@@ -268,6 +269,7 @@ class FusedNet(nn.Module):
         known = self.known(pixels, dct, qtable) if known is None else known.float()
         x = self.mix(F.relu(self.join(known.contiguous(memory_format=torch.channels_last))))
         mask, score, evidence = self.heads(x)
+        score = score + self.size * (torch.ones_like(mask).sum((2, 3)) / 1536).log()          # 1536 places: a tile of 256 x 384
         self.plain = mask + self.keep * known[:, :1]
         return self.level(self.plain.detach(), score.detach(), known[:, -2:].mean((2, 3))), score, evidence
 

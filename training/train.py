@@ -53,6 +53,12 @@ def again(loader, keep, seed):
             yield {k: v[order[i:i + size]] for k, v in held.items()}
 
 
+def taking_turns(often, seldom):
+    """Two batches of the first, one of the second."""
+    while True:
+        yield from (next(often), next(often), next(seldom))
+
+
 def save(path, **state):
     torch.save(state, path + ".tmp")
     os.replace(path + ".tmp", path)
@@ -72,6 +78,7 @@ def main():
     a.add_argument("--batch", type=int, default=16)
     a.add_argument("--size", type=int, nargs=2, default=(256, 384))
     a.add_argument("--photographs", default="", help="folder that photographs.py filled: authentic photographs of camera size, to forge from too")
+    a.add_argument("--large", type=int, default=0, help="draw so many batches of three times the size, two pictures each, from --photographs, and let one come after every two others: what a large picture looks like")
     a.add_argument("--mix", type=float, nargs=4, default=(0.40, 0.12, 0.30, 0.18), help="casia1 forged, casia1 authentic, synthetic, authentic photos")
     a.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", "1")))
     a.add_argument("--workers", type=int, default=1)
@@ -113,6 +120,10 @@ def main():
     prepare = net.prepare() if hasattr(net, "prepare") and frozen else None
     loader = iter(torch.utils.data.DataLoader(Samples(forger, args.seed + step, getattr(net, "draw", "sample"), prepare), batch_size=args.batch, num_workers=args.workers, prefetch_factor=4))
     loader = again(loader, args.cache // args.batch, args.seed) if args.cache else loader
+    if args.large:
+        large = Forger(args.data, tuple(3 * s for s in args.size), pixels=net.uses_pixels, mix=(0, 0, 0.6, 0.4), photographs=args.photographs, share=1.0)
+        wide = iter(torch.utils.data.DataLoader(Samples(large, args.seed + step + 1, getattr(net, "draw", "sample"), prepare), batch_size=2, num_workers=args.workers, prefetch_factor=4))
+        loader = taking_turns(loader, again(wide, args.large, args.seed))
     scaler = torch.cuda.amp.GradScaler(enabled=device == "cuda" and args.bf16)
     log, begun, noted, saved, recent = open(os.path.join(args.out, "log.jsonl"), "a"), time.time(), time.time(), time.time(), []
     before = spent
@@ -134,7 +145,7 @@ def main():
         norm = torch.nn.utils.clip_grad_norm_(train, 2.0)
         if device == "cuda" or torch.isfinite(norm):
             scaler.step(opt), scaler.update()
-        step, seen = step + 1, seen + args.batch
+        step, seen = step + 1, seen + len(batch["label"])
         decay = min(0.998, (1 + step) / (10 + step))
         with torch.no_grad():
             for k, v in net.state_dict().items():
