@@ -15,7 +15,7 @@ import tempfile
 
 import cv2
 
-from data import decode, read_bytes
+from data import decode, encode_jpeg, read_bytes
 
 BACKGROUNDS, WALLPAPERS = "usr/share/backgrounds", "usr/share/wallpapers"
 # package -> folder, names of split=train, names of split=val
@@ -38,13 +38,11 @@ def path(package, folder, name):
 def derived(rgb):
     """(name, suffix, bytes) of what people show of a photograph."""
     h, w = rgb.shape[:2]
-    bgr = rgb[:, :, ::-1]
-    web = cv2.resize(bgr, None, fx=1200 / max(h, w), fy=1200 / max(h, w), interpolation=cv2.INTER_AREA)
+    web = cv2.resize(rgb, None, fx=1200 / max(h, w), fy=1200 / max(h, w), interpolation=cv2.INTER_AREA)
     y, x = (h - 768) // 16 * 8, (w - 1024) // 16 * 8
-    cut = bgr[y:y + 768, x:x + 1024]
-    jpeg = lambda image, quality: cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-    return [("web75", ".jpg", jpeg(web, 75)), ("web85", ".jpg", jpeg(web, 85)), ("crop92", ".jpg", jpeg(cut, 92)),
-            ("png", ".png", cv2.imencode(".png", cv2.resize(cut, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA))[1].tobytes())]
+    cut = rgb[y:y + 768, x:x + 1024]
+    return [("web75", ".jpg", encode_jpeg(web, 75)), ("web85", ".jpg", encode_jpeg(web, 85)), ("crop92", ".jpg", encode_jpeg(cut, 92)),
+            ("png", ".png", cv2.imencode(".png", cv2.resize(cut, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)[:, :, ::-1])[1].tobytes())]
 
 
 def main():
@@ -55,11 +53,11 @@ def main():
     os.makedirs(a.out, exist_ok=True)
     rows = []
     with tempfile.TemporaryDirectory() as work:
-        for package, (folder, train, test) in SOURCES.items():
+        for package, (folder, train, val) in SOURCES.items():
             subprocess.run(["apt-get", "download", "-q", package], cwd=work, check=True)
             deb = next(f for f in os.listdir(work) if f.startswith(package + "_"))
             subprocess.run(["dpkg", "-x", deb, package], cwd=work, check=True)
-            for split, names in (("train", train), ("val", test)):
+            for split, names in (("train", train), ("val", val)):
                 for name in names.split():
                     file = f"{name}.jpg"
                     shutil.copy(os.path.join(work, package, path(package, folder, name)), os.path.join(a.out, file))

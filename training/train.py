@@ -118,12 +118,15 @@ def main():
 
     forger = Forger(args.data, tuple(args.size), pixels=net.uses_pixels, mix=args.mix, photographs=args.photographs)
     prepare = net.prepare() if hasattr(net, "prepare") and frozen else None
-    loader = iter(torch.utils.data.DataLoader(Samples(forger, args.seed + step, getattr(net, "draw", "sample"), prepare), batch_size=args.batch, num_workers=args.workers, prefetch_factor=4))
+
+    def batches(forger, seed, size):
+        return iter(torch.utils.data.DataLoader(Samples(forger, seed, getattr(net, "draw", "sample"), prepare), batch_size=size, num_workers=args.workers, prefetch_factor=4))
+
+    loader = batches(forger, args.seed + step, args.batch)
     loader = again(loader, args.cache // args.batch, args.seed) if args.cache else loader
     if args.large:
         large = Forger(args.data, tuple(3 * s for s in args.size), pixels=net.uses_pixels, mix=(0, 0, 0.6, 0.4), photographs=args.photographs, share=1.0)
-        wide = iter(torch.utils.data.DataLoader(Samples(large, args.seed + step + 1, getattr(net, "draw", "sample"), prepare), batch_size=2, num_workers=args.workers, prefetch_factor=4))
-        loader = taking_turns(loader, again(wide, args.large, args.seed))
+        loader = taking_turns(loader, again(batches(large, args.seed + step + 1, 2), args.large, args.seed))
     scaler = torch.cuda.amp.GradScaler(enabled=device == "cuda" and args.bf16)
     log, begun, noted, saved, recent = open(os.path.join(args.out, "log.jsonl"), "a"), time.time(), time.time(), time.time(), []
     before = spent
