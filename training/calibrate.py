@@ -6,7 +6,8 @@
 
 Input is what the serving pipeline itself measured (`per-image.csv`), so that whatever it does to a picture is calibrated with it. Per localizer: Platt scaling
 (J. Platt 1999, with his smoothed targets), p = sigmoid(a * logit(raw) + b), fitted on pictures of its own kind against authentic ones, both classes and all
-data sets of twenty or more weighted alike. `likely_fake` is the smallest threshold with at most `--false-alarms` of authentic pictures at or above it in *every* of the given
+data sets of twenty or more weighted alike. The picture's score is 1 - (1 - p)(1 - q); where both localizers answered, `--calm` log-odds are taken off the shallowfake
+localizer's, which has little to say of a portrait that the other has looked at: two who each know little must not add up to an accusation. `likely_fake` is the smallest threshold with at most `--false-alarms` of authentic pictures at or above it in *every* of the given
 files taken together and alone (the larger of the quantiles); `likely_real` the largest at which at most `--misses` of the forged ones would be called real.
 """
 import argparse
@@ -74,10 +75,10 @@ def fit(rows, name):
 
 
 def fused(row, detectors):
-    clean = 1.0
-    for name, scale in detectors.items():
-        if row[f"{name}_raw"]:
-            clean *= 1 - sigmoid(scale["a"] * logit(float(row[f"{name}_raw"])) + scale["b"])
+    clean, answered = 1.0, [name for name in detectors if row[f"{name}_raw"]]
+    for name in answered:
+        scale = detectors[name]
+        clean *= 1 - sigmoid(scale["a"] * logit(float(row[f"{name}_raw"])) + scale["b"] - (scale.get("calm", 0) if len(answered) > 1 else 0))
     return 1 - clean
 
 
@@ -87,10 +88,16 @@ def main():
     parser.add_argument("--version", required=True)
     parser.add_argument("--false-alarms", type=float, default=0.04, help="share of authentic validation pictures that may be called likely fake; below the stated 5 %% to leave room")
     parser.add_argument("--misses", type=float, default=0.15, help="share of forged validation pictures that may be called likely real")
+    parser.add_argument("--calm", type=float, default=1.5, help="log-odds taken off the shallowfake localizer's score where the deepfake localizer answered too")
+    parser.add_argument("--silence", type=float, default=8, help="so far below likely_real, in log-odds, nothing is left of the deepfake localizer's regions (training/README.md)")
     parser.add_argument("--out", default="models/calibration.json")
     args = parser.parse_args()
     rows = read(args.files)
     detectors = {name: scale for name in KIND if (scale := fit(rows, name))}
+    if "shallowfake" in detectors:
+        detectors["shallowfake"]["calm"] = args.calm
+    if "deepfake" in detectors:
+        detectors["deepfake"]["silence"] = args.silence
     score = np.array([fused(row, detectors) for row in rows])
     label = np.array([int(row["label"]) for row in rows])
     file = np.array([row["file"] for row in rows])

@@ -63,7 +63,7 @@ def main():
     with open(manifest) as f:
         m = json.load(f)
     m["card"]["recipe"] = (f"python3 training/train_faces.py --width {c['width']}: {c['step']} steps in {c['spent'] / 60:.0f} minutes; averaged weights; head refitted by fit_score.py on {c['fitted']} views, "
-                           f"{sum(q.numel() for q in served.net.parameters()):,} parameters, and {served.synthesis.weight.numel():,} weights of synthesis.py. {a.note}").strip()
+                           f"{sum(q.numel() for q in served.net.parameters()):,} parameters, and {served.of_traces.weight.numel() + served.of_textures.weight.numel():,} weights of traces and textures, {sum(q.numel() for q in served.textures.parameters()):,} frozen parameters of a ResNet-18. {a.note}").strip()
     with open(manifest, "w") as f:
         json.dump(m, f, indent=2, ensure_ascii=False); f.write("\n")
     print(json.dumps(metrics, indent=1))

@@ -5,6 +5,8 @@ import torch.nn as nn
 import torch.nn.functional as F
 from layers import Heads, Residual
 from model import JpegTrunk, PixelCoefficients
+from textures import Reading, Textures
+from traces import Traces
 
 
 def dct_bank():
@@ -124,36 +126,21 @@ class FaceNet(nn.Module):
         return mask, signed.mean((2, 3)) if self.training else self.judge(signed, features), F.relu(signed)
 
 
-class Generated(nn.Module):
-    """Log-odds that the crop was generated, N x 1, of three witnesses. `clean` are the traces as weighed on files as they come, `reworked` the
-    same statistics as weighed on files of every fate; what FaceNet sees of the crop as a whole corrects the second, and says how far the file
-    looks blurred, grained or resampled: then the first, which takes such changes for a generator's, is not heard."""
-
-    def __init__(self, features):
-        super().__init__()
-        for name, value in (("mean", torch.zeros(features)), ("scale", torch.ones(features)), ("weight", torch.zeros(features)), ("traces", torch.ones(1)),
-                            ("bias", torch.zeros(1)), ("rough", torch.zeros(features)), ("rough_bias", torch.zeros(1))):
-            self.register_buffer(name, value)
-
-    def forward(self, features, clean, reworked):
-        x = ((features - self.mean) * self.scale).clamp(-5, 5)
-        rough = torch.sigmoid(x @ self.rough + self.rough_bias)[:, None]
-        corrected = (x @ self.weight + self.bias)[:, None] + self.traces * reworked
-        return corrected + (1 - rough) * (clean - corrected) / 2
-
-
 class Served(nn.Module):
-    """What is exported: probabilities. The score says that the face was blended or that it was generated, whichever speaks louder:
-    1 - (1 - p)(1 - q), p lowered by `calm` log-odds, so that two witnesses who know nothing do not add up to an accusation. Where it is very
-    clear that the face was generated (log-odds above `whole`) the whole crop is the mask."""
+    """What is exported: probabilities. Three witnesses speak of a crop: FaceNet (blended or not), the textures (blended or not; generated or not) and
+    generators' traces (generated or not); log-odds of one question add up, as fit_score.py has weighed them. The score says that the face was blended or that
+    it was generated, whichever speaks louder: 1 - (1 - p)(1 - q), p lowered by `calm` log-odds, so that two witnesses who know nothing do not add up to an
+    accusation. Where it is very clear that the face was generated (log-odds above `whole`) the whole crop is the mask."""
 
-    def __init__(self, net, synthesis, generated, whole=4.0, calm=0.3):
+    def __init__(self, net, whole=4.0, calm=0.3):
         super().__init__()
-        self.net, self.synthesis, self.generated, self.whole, self.calm = net, synthesis, generated, whole, calm
+        self.net, self.traces, self.textures, self.whole, self.calm = net, Traces(), Textures(), whole, calm
+        self.of_traces, self.of_textures = Reading(self.traces.count, 1), Reading(self.textures.count, 2)
 
     def logits(self, pixels, dct, qtable):
         mask, signed, features = self.net.look(pixels, dct, qtable)
-        blended, made = self.net.judge(signed, features), self.generated(features, *self.synthesis(pixels))
+        textures = self.of_textures(self.textures(pixels))
+        blended, made = self.net.judge(signed, features) + textures[:, :1], self.of_traces(self.traces(pixels)) + textures[:, 1:]
         clean = F.softplus(blended - self.calm) + F.softplus(made)           # -log of (1 - p)(1 - q)
         score = clean + torch.log1p(-torch.exp(-clean).clamp(max=1 - 1e-6))
         return torch.maximum(mask, (made - self.whole)[:, :, None, None]), score, F.relu(signed), blended, made
@@ -165,12 +152,12 @@ class Served(nn.Module):
 
 def load(path):
     """The served network of a checkpoint that fit_score.py wrote."""
-    from synthesis import Synthesis
     c = torch.load(path, map_location="cpu")
+    served = Served(FaceNet(c["width"]), c["whole"], c["calm"])
     full = lambda state: {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
-    net, synthesis = FaceNet(c["width"]), Synthesis()
-    net.load_state_dict(full(c["mean"])), synthesis.load_state_dict(full(c["synthesis"]))
-    generated = Generated(len(c["generated"]["mean"]))
-    generated.load_state_dict(full(c["generated"]))
-    net.eval().jpeg.freeze()
-    return Served(net, synthesis, generated, c["whole"], c["calm"]).eval(), c
+    served.net.load_state_dict(full(c["mean"]))
+    for name, part in served.named_children():
+        if name in c:
+            part.load_state_dict(full(c[name]))
+    served.eval().net.jpeg.freeze()
+    return served, c

@@ -1,49 +1,51 @@
-"""Fits what is linear once the rest is trained: the detection head, and how generators' traces are heard in files of every fate.
+"""Fits what is linear once the rest is trained: the detection head, and what textures and generators' traces say.
 
-    python3 training/fit_score.py --ckpt runs/deepfake/last.pt --data DATA --blazeface FACE.onnx --synthesis runs/synthesis.pt --swaps runs/swaps7 --views runs/views.npz --out runs/deepfake/fitted.pt
+    python3 training/fit_score.py --ckpt runs/deepfake/last.pt --data DATA --blazeface FACE.onnx --resnet ResNet18.onnx --swaps runs/swaps7 --views runs/views.npz --out runs/deepfake/fitted.pt
 
 The head that is trained along with the mask sees each picture once and lags behind; the same views, seen all at once, serve it better: logistic
 regressions on frozen features, convex problems solved to their optimum. Views come from split=train: each face as its file is, saved once
 (light_history), twice heavily and twice roughly reworked (file_history, rough_history), and swaps of the same fates. Collected once, they are kept
-in --views. Prints what the faces of split=val give under degradations that were not drawn from.
+in --views. Prints what the faces of split=val give under degradations that were not drawn from. --resnet: see textures.py.
 """
 import argparse
 import os
 import cv2
 import numpy as np
+import scipy.linalg
 import torch
 from sklearn.linear_model import LogisticRegression
 import faces as faces_
 from metrics import auc
 from train_faces import load_swaps
-from facenet import FaceNet, Generated, Served
-from synthesis import Synthesis, fit
+from facenet import FaceNet, Served
+from textures import pretrained
 
 FATES = (("none", None), ("light", faces_.light_history), ("heavy", faces_.file_history), ("heavy", faces_.file_history), ("rough", faces_.rough_history), ("rough", faces_.rough_history))
+SHARES = 5 / 6, 5 / 12                     # of FaceNet and of textures in the log-odds of "blended"
 LOOK = ("none", "jpeg90", "jpeg70", "blur1", "noise5", "resize0.7")
 
 
 class Views:
-    """What the frozen parts see of views: features, traces, label (0 authentic, 1 swapped, 2 generated), fate, number of the face (-1: several)."""
+    """What the frozen parts see of views: features, traces, textures, label (0 authentic, 1 swapped, 2 generated), fate, number of the face (-1: several)."""
 
-    def __init__(self, net, synthesis):
-        self.net, self.synthesis, self.rows = net, synthesis, {k: [] for k in ("features", "traces", "label", "fate", "face")}
+    def __init__(self, served):
+        self.served, self.rows = served, {k: [] for k in ("features", "traces", "textures", "label", "fate", "face")}
 
     def add(self, image, buf, face, r, jitter, label, fate, number):
         pixels, _, dct, table = faces_.view(np.ascontiguousarray(image), np.zeros(image.shape[:2], np.float32), face, r, jitter=jitter, buf=buf)
         with torch.no_grad():
             x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
-            features = self.net.look(x, torch.from_numpy(dct)[None], torch.from_numpy(table)[None])[2][0].numpy()
-            traces = self.synthesis.traces(x)[0].numpy()
-        for key, value in zip(self.rows, (features, traces.astype(np.float16), label, fate, number)):
+            features = self.served.net.look(x, torch.from_numpy(dct)[None], torch.from_numpy(table)[None])[2][0].numpy()
+            traces, textures = (part(x)[0].half().numpy() for part in (self.served.traces, self.served.textures))
+        for key, value in zip(self.rows, (features, traces, textures, label, fate, number)):
             self.rows[key].append(value)
 
     def arrays(self):
         return {k: np.array(v) for k, v in self.rows.items()}
 
 
-def collect(net, synthesis, faces, swaps, seed):
-    views = Views(net, synthesis)
+def collect(served, faces, swaps, seed):
+    views = Views(served)
     for number, face in enumerate(faces):
         r = np.random.default_rng([seed, number])
         for fate, change in FATES:
@@ -92,45 +94,79 @@ def even(groups, shares):
     return w * len(w) / w.sum()
 
 
-def fit_blended(net, views, c):
-    """Blended against authentic, in the head's own linear form."""
-    use = views["label"] != 2
+class Kernel:
+    """Logistic regressions on statistics that are more than the samples: solved for the samples' weights, by Newton steps."""
+
+    def __init__(self, reading, statistics):
+        self.scale = np.sqrt((reading.scale > 0).sum().item())
+        self.x = reading.normal(torch.from_numpy(statistics.astype(np.float32))).numpy() / self.scale
+        self.products = (self.x @ self.x.T).astype(np.float64)
+
+    def solve(self, y, weight, c, rows=slice(None), steps=20):
+        """(the samples' weights, bias); c is the inverse of the penalty, as in scikit-learn."""
+        y, weight, products = y[rows], weight[rows], self.products[rows][:, rows]
+        a, bias = np.zeros(len(y)), 0.0
+        for _ in range(steps):
+            f = products @ a + bias
+            p = 1 / (1 + np.exp(-f))
+            bend = c * np.maximum(weight * p * (1 - p), 1e-6)
+            system = products.copy()
+            system[np.diag_indices(len(y))] += 1 / bend
+            factor = scipy.linalg.cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
+            u, ones = scipy.linalg.cho_solve(factor, np.stack([f + c * weight * (y - p) / bend, np.ones(len(y))], 1), check_finite=False).T
+            bias = u.sum() / ones.sum()
+            before, a = a, u - bias * ones
+            if np.abs(a - before).max() < 1e-3 * np.abs(a).max():
+                break
+        return a, bias
+
+    def held_out(self, y, weight, c, folds):
+        out = np.zeros(len(y))
+        for f in set(folds):
+            rows, rest = np.flatnonzero(folds != f), np.flatnonzero(folds == f)
+            a, bias = self.solve(y, weight, c, rows)
+            out[rest] = self.products[rest][:, rows] @ a + bias
+        return out
+
+    def fit(self, y, weight, c):
+        """Weights of the normalised statistics, bias."""
+        a, bias = self.solve(y, weight, c)
+        return self.x.T @ a / self.scale, bias
+
+
+def write(reading, head, weight, bias, factor):
+    reading.weight[:, head], reading.bias[head] = factor * torch.from_numpy(weight).float(), factor * float(bias)
+
+
+def fit_blended(served, views):
+    """Blended against authentic: FaceNet's features in the head's own form, and the textures. The network has learned from these very faces and the textures
+    have not, so their shares cannot be fitted here: two to one, the sum a little lowered (chosen on the faces of split=val and swaps of seed 7)."""
+    net, use = served.net, views["label"] != 2
     x, y = views["features"][use], views["label"][use] == 1
     mean, spread = x.mean(0), x.std(0) + 1e-4
     weight = even(list(zip(views["fate"][use], y)), dict(none=0.6, light=0.6, heavy=0.5, rough=0.5))
-    m = LogisticRegression(C=c, max_iter=600).fit(np.clip((x - mean) / spread, -6, 6), y, sample_weight=weight)
-    w, k = torch.tensor(m.coef_[0] / spread, dtype=torch.float32), net.score.weight.shape[1]
-    with torch.no_grad():
-        net.score.weight.copy_(w[:k].view(1, -1, 1, 1)), net.score.bias.zero_()
-        net.pooled.weight.copy_(w[None, k:]), net.pooled.bias.fill_(float(m.intercept_[0] - (mean / spread * m.coef_[0]).sum()))
+    m = LogisticRegression(C=1e-2, max_iter=600).fit(np.clip((x - mean) / spread, -6, 6), y, sample_weight=weight)
+    w, k = torch.tensor(SHARES[0] * m.coef_[0] / spread, dtype=torch.float32), net.score.weight.shape[1]
+    net.score.weight.copy_(w[:k].view(1, -1, 1, 1)), net.score.bias.zero_()
+    net.pooled.weight.copy_(w[None, k:]), net.pooled.bias.fill_(SHARES[0] * float(m.intercept_[0] - (mean / spread * m.coef_[0]).sum()))
+    write(served.of_textures, 0, *Kernel(served.of_textures, views["textures"][use]).fit(y, weight, 10.0), SHARES[1])
 
 
-def fit_generated(synthesis, views, seed):
-    """Generated against authentic: the traces of reworked files, and the three witnesses' weights."""
-    use = views["label"] != 1
+def fit_generated(served, views, seed):
+    """Generated against authentic: textures and traces, each weighed by itself, then their log-odds on faces not fitted on against each other."""
+    use = (views["label"] != 1) & (views["face"] >= 0)
     y, fate, face = views["label"][use] == 2, views["fate"][use], views["face"][use]
-    x = synthesis.normal(torch.from_numpy(views["traces"][use].astype(np.float32))).numpy() / np.sqrt(synthesis.traces.count)
     weight = np.array([dict(none=1, light=0.5, heavy=0.3, rough=0.3)[f] for f in fate])
-    folds, held = np.random.default_rng(seed).integers(0, 3, face.max() + 2)[face], np.zeros(len(y))
-    for f in range(3):
-        w, b = fit(x[folds != f], y[folds != f], weight[folds != f], 30.0, 3e-5)
-        held[folds == f] = x[folds == f] @ w + b
-    w, b = fit(x, y, weight, 30.0, 3e-5)
-    synthesis.reworked.copy_(torch.tensor(w / np.sqrt(synthesis.traces.count), dtype=torch.float32)), synthesis.reworked_bias.fill_(float(b))
-    for f in ("none", "light", "heavy", "rough"):
-        print(f"traces, held-out thirds, {f}: AUC {auc(y[fate == f].astype(int), held[fate == f]):.3f}", flush=True)
-    features, whole = views["features"], views["features"][(views["fate"] == "none") & (views["label"] != 1)]
-    generated = Generated(features.shape[1])
-    generated.mean.copy_(torch.from_numpy(whole.mean(0))), generated.scale.copy_(torch.from_numpy(1 / (whole.std(0) + 1e-4)))
-    q = ((torch.from_numpy(features) - generated.mean) * generated.scale).clamp(-5, 5).numpy()
+    folds, held, fitted = np.random.default_rng(seed).integers(0, 3, face.max() + 2)[face], [], []
+    for name, reading, c in (("textures", served.of_textures, 300.0), ("traces", served.of_traces, 30.0)):
+        kernel = Kernel(reading, views[name][use])
+        held.append(kernel.held_out(y, weight, c, folds)), fitted.append(kernel.fit(y, weight, c))
+        print(f"{name}, held-out thirds: AUC " + ", ".join(f"{f} {auc(y[fate == f].astype(int), held[-1][fate == f]):.3f}" for f in dict.fromkeys(fate)), flush=True)
     weight = np.array([dict(none=1.5, light=1, heavy=0.7, rough=0.7)[f] for f in fate])
-    m = LogisticRegression(C=1e-2, max_iter=500).fit(np.c_[q[use], 3 * held], y, sample_weight=weight)      # the factor: the penalty is meant for the features
-    generated.weight.copy_(torch.tensor(m.coef_[0][:-1])), generated.traces.fill_(3 * float(m.coef_[0][-1])), generated.bias.fill_(float(m.intercept_[0]))
-    known = np.isin(views["fate"], ["none", "light", "rough"])
-    rough = views["fate"][known] == "rough"
-    m = LogisticRegression(C=1e-3, max_iter=400).fit(q[known], rough, sample_weight=np.where(rough, 0.7, 1))
-    generated.rough.copy_(torch.tensor(m.coef_[0])), generated.rough_bias.fill_(float(m.intercept_[0]))
-    return generated
+    m = LogisticRegression(C=1.0).fit(np.stack(held, 1), y, sample_weight=weight)
+    print(f"their shares {np.round(m.coef_[0], 3)}", flush=True)
+    write(served.of_textures, 1, *fitted[0], m.coef_[0, 0]), write(served.of_traces, 0, *fitted[1], m.coef_[0, 1])
+    served.of_traces.bias += float(m.intercept_[0])
 
 
 def report(served, faces, swaps):
@@ -157,27 +193,29 @@ def main():
     p.add_argument("--views", required=True, help="where the views are kept, or come from")
     p.add_argument("--swaps", required=True, help="make_swaps.py with another seed than the frozen set, to choose the mask's shift on and to report")
     p.add_argument("--keep-mask", action="store_true", help="--ckpt was fitted before: its mask is shifted already")
-    p.add_argument("--synthesis", required=True, help="what synthesis.py wrote, or an earlier fitted checkpoint"); p.add_argument("--whole", type=float, default=4.0); p.add_argument("--calm", type=float, default=0.3)
+    p.add_argument("--resnet", required=True, help="ResNet18.onnx, see textures.py"); p.add_argument("--whole", type=float, default=4.0); p.add_argument("--calm", type=float, default=0.3)
     a = p.parse_args()
-    torch.set_num_threads(1); cv2.setNumThreads(1)
-    c, traces = torch.load(a.ckpt, map_location="cpu"), torch.load(a.synthesis, map_location="cpu")
-    net, synthesis = FaceNet(c["width"]), Synthesis()
-    net.load_state_dict(c["mean"]), synthesis.load_state_dict(traces.get("synthesis", traces), strict=False)
-    net.eval(), synthesis.eval()
+    cv2.setNumThreads(1)
+    c = torch.load(a.ckpt, map_location="cpu")
+    served = Served(FaceNet(c["width"]), a.whole, a.calm)
+    served.net.load_state_dict(c["mean"]), served.textures.load_state_dict(pretrained(a.resnet).state_dict())
+    served.eval()
     swaps = load_swaps(a.swaps, a.blazeface)
     if not a.keep_mask:
-        shift_mask(net, swaps)
+        shift_mask(served.net, swaps)
     if os.path.exists(a.views):
         views = dict(np.load(a.views))
     else:
-        views = collect(net, synthesis, faces_.load(a.data, "train", a.blazeface), a.count, a.seed)
+        views = collect(served, faces_.load(a.data, "train", a.blazeface), a.count, a.seed)
         np.savez(a.views, **views)
     print({f: int((views["fate"] == f).sum()) for f in dict.fromkeys(views["fate"])}, {k: int((views["label"] == k).sum()) for k in (0, 1, 2)}, flush=True)
-    fit_blended(net, views, 1e-2)
-    generated = fit_generated(synthesis, views, a.seed)
-    torch.save(dict(mean=net.state_dict(), synthesis=synthesis.state_dict(), generated=generated.state_dict(), whole=a.whole, calm=a.calm, width=c["width"], step=c["step"], spent=c["spent"],
-                    fitted=len(views["label"])), a.out)
-    report(Served(net, synthesis, generated, a.whole, a.calm).eval(), faces_.load(a.data, "val", a.blazeface), swaps)
+    whole = (views["fate"] == "none") & (views["label"] != 1)
+    with torch.no_grad():
+        served.of_textures.centre(views["textures"][whole].astype(np.float32)), served.of_traces.centre(views["traces"][whole].astype(np.float32))
+        fit_blended(served, views), fit_generated(served, views, a.seed)
+    parts = {name: {k: v.half() if name.endswith("textures") else v for k, v in part.state_dict().items()} for name, part in served.named_children() if name not in ("net", "traces")}
+    torch.save(dict(mean=served.net.state_dict(), **parts, whole=a.whole, calm=a.calm, width=c["width"], step=c["step"], spent=c["spent"], fitted=len(views["label"])), a.out)
+    report(served, faces_.load(a.data, "val", a.blazeface), swaps)
 
 
 if __name__ == "__main__":

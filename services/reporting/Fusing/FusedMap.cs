@@ -1,3 +1,4 @@
+using Palimpsest.Hosting;
 using Palimpsest.Imaging;
 
 namespace Palimpsest.Reporting;
@@ -25,10 +26,10 @@ internal sealed class FusedMap
 
     /// <summary>Fuses.</summary>
     /// <param name="detectors">Completed localizers; one without a map contributes nothing.</param>
-    /// <param name="scores">Their calibrated scores.</param>
+    /// <param name="scores">What each score weighs in the picture's: <see cref="Calibration.Weigh"/>.</param>
     /// <param name="geometry">The picture's grids.</param>
-    /// <param name="clean">Calibrated score up to which a localizer says clean.</param>
-    public static FusedMap Of(IReadOnlyList<DetectorEvidence> detectors, IReadOnlyDictionary<string, double> scores, ImageGeometry geometry, double clean)
+    /// <param name="calibration">Says up to which score a localizer says clean, and how far below that nothing is left of its regions.</param>
+    public static FusedMap Of(IReadOnlyList<DetectorEvidence> detectors, IReadOnlyDictionary<string, double> scores, ImageGeometry geometry, Calibration calibration)
     {
         var fused = ProbabilityMap.Blank(geometry.AnalysedWidth, geometry.AnalysedHeight);
         var owner = new byte[fused.Values.Length];
@@ -48,7 +49,7 @@ internal sealed class FusedMap
 
             byte index = (byte)names.Count;
             names.Add(detector.Name);
-            byte[] weakened = new Weakening(scores[detector.Name], clean).Apply(map, ref suppressed);
+            byte[] weakened = new Weakening(scores[detector.Name], calibration.LikelyReal, calibration.Silence(detector.Name)).Apply(map, ref suppressed);
             for (int i = 0; i < weakened.Length; i++)
             {
                 if (weakened[i] > fused.Values[i])

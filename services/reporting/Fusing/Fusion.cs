@@ -26,13 +26,14 @@ internal static class Fusion
         }
 
         var scores = seen.ToDictionary(d => d.Name, d => calibration.Apply(d.Name, d.RawScore!.Value), StringComparer.Ordinal);
-        double score = Combine(scores.Values);
+        var weighed = calibration.Weigh(scores);
+        double score = Combine(weighed);
         var coverage = Coverage.Of(detectors, facts.Faces.Count);
         string verdict = score >= calibration.LikelyFake ? Verdicts.LikelyFake
             : score <= calibration.LikelyReal && coverage.IsComplete ? Verdicts.LikelyReal
             : Verdicts.Uncertain;
 
-        var map = FusedMap.Of(seen, scores, facts.Geometry, calibration.LikelyReal);
+        var map = FusedMap.Of(seen, weighed, facts.Geometry, calibration);
         var regions = Regions.Find(map, facts.Geometry);
         double area = map.AreaAbove(MaskThreshold, facts.Geometry);
         return new FusedReport
@@ -55,12 +56,12 @@ internal static class Fusion
     public static bool NeedsSecondLook(IEnumerable<DetectorEvidence> ran, Calibration calibration)
     {
         ArgumentNullException.ThrowIfNull(calibration);
-        var scores = ran.Where(d => d is { State: DetectorStates.Completed, RawScore: not null }).Select(d => calibration.Apply(d.Name, d.RawScore!.Value)).ToList();
-        return scores.Count == 0 || Combine(scores) < calibration.LikelyFake;
+        var scores = ran.Where(d => d is { State: DetectorStates.Completed, RawScore: not null }).ToDictionary(d => d.Name, d => calibration.Apply(d.Name, d.RawScore!.Value), StringComparer.Ordinal);
+        return scores.Count == 0 || Combine(calibration.Weigh(scores)) < calibration.LikelyFake;
     }
 
     /// <summary>Probability that at least one kind of manipulation is there, taking the localizers as independent.</summary>
-    private static double Combine(IEnumerable<double> scores) => 1 - scores.Aggregate(1.0, (clean, p) => clean * (1 - p));
+    private static double Combine(IReadOnlyDictionary<string, double> weighed) => 1 - weighed.Values.Aggregate(1.0, (clean, p) => clean * (1 - p));
 
     private static string Kind(Dictionary<string, double> scores, string verdict)
     {

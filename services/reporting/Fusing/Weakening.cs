@@ -10,9 +10,6 @@ namespace Palimpsest.Reporting;
 /// </summary>
 internal sealed class Weakening
 {
-    /// <summary>So far below the clean threshold, in log-odds, the score alone takes a region away.</summary>
-    private const double Silence = 4;
-
     /// <summary>Mean fall of the map's log-odds from cell to cell around a region, up to which it is haze, and from which it has a border, where the score is just not clean.</summary>
     private const double Haze = 0.3125;
     private const double Border = 0.4375;
@@ -29,10 +26,11 @@ internal sealed class Weakening
     /// <summary>For one localizer's answer.</summary>
     /// <param name="score">Its calibrated score.</param>
     /// <param name="clean">Calibrated score up to which a picture is called clean.</param>
-    public Weakening(double score, double clean)
+    /// <param name="silence">So far below the clean threshold, in log-odds, the score alone takes a region away.</param>
+    public Weakening(double score, double clean, double silence)
     {
         double above = Calibration.Logit(score) - Calibration.Logit(clean);
-        byScore = Math.Clamp(1 + (Math.Min(0, above) / Silence), 0, 1);
+        byScore = Math.Clamp(1 + (Math.Min(0, above) / silence), 0, 1);
         shift = Suspicion * Math.Max(0, above);
     }
 

@@ -31,6 +31,18 @@ public sealed class FusionTests
         report.Kind.ShouldBe("deepfake");
     }
 
+    [Fact]
+    public void Where_both_answered_the_calm_is_taken_off_in_log_odds_and_a_lone_answer_is_left_as_it_is()
+    {
+        var calibration = A.Calibration with { Detectors = new Dictionary<string, PlattScaling> { ["shallowfake"] = new() { A = 1, B = 0, Calm = Math.Log(6) } } };
+        var facts = A.Facts(faces: 1);
+        // Odds of 3 to 2 become 1 to 4.
+        var both = Fusion.Fuse([Evidence("shallowfake", 0.6, DetectorStates.Completed), Evidence("deepfake", 0.3, DetectorStates.Completed)], facts, calibration);
+        both.Score.ShouldBe(1 - (0.8 * 0.7), 1e-9);
+        both.Scores["shallowfake"].ShouldBe(0.6, 1e-9, "the localizer's own score is reported as it is");
+        Fusion.Fuse([Evidence("shallowfake", 0.6, DetectorStates.Completed)], facts, calibration).Score.ShouldBe(0.6, 1e-9);
+    }
+
     [Theory]
     // shallowfake, deepfake (NaN: state not completed), faces → verdict, part of a warning
     [InlineData(0.05, double.NaN, 0, Verdicts.LikelyReal, null)]

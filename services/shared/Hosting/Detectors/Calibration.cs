@@ -60,10 +60,10 @@ public sealed record Calibration
         }
 
         bool ordered = calibration is { LikelyReal: >= 0 and < 1, LikelyFake: > 0 and <= 1 } && calibration.LikelyReal < calibration.LikelyFake;
-        bool rising = calibration.Detectors.Values.All(p => double.IsFinite(p.A) && double.IsFinite(p.B) && p.A > 0);
+        bool rising = calibration.Detectors.Values.All(p => double.IsFinite(p.A) && double.IsFinite(p.B) && p.A > 0 && double.IsFinite(p.Calm) && p.Calm >= 0 && double.IsFinite(p.Silence) && p.Silence > 0);
         return ordered && rising && calibration.Version.Length > 0
             ? calibration
-            : throw new InvalidDataException($"{path}: needs a version, 0 <= likely_real < likely_fake <= 1, and a > 0 for each detector.");
+            : throw new InvalidDataException($"{path}: needs a version, 0 <= likely_real < likely_fake <= 1, and a > 0, calm >= 0, silence > 0 for each detector.");
     }
 
     /// <summary>The calibrated probability of a raw score: sigmoid(a·logit(score) + b).</summary>
@@ -76,8 +76,25 @@ public sealed record Calibration
             return Math.Clamp(score, 0, 1);
         }
 
-        return 1 / (1 + Math.Exp(-((platt.A * Logit(score)) + platt.B)));
+        return Sigmoid((platt.A * Logit(score)) + platt.B);
     }
+
+    /// <summary>
+    /// What each localizer's score weighs in the picture's. A lone one's is taken as it is; of several, each is lowered by its <see cref="PlattScaling.Calm"/>: witnesses who
+    /// each know little must not add up to an accusation.
+    /// </summary>
+    /// <param name="scores">Calibrated scores by localizer.</param>
+    public IReadOnlyDictionary<string, double> Weigh(IReadOnlyDictionary<string, double> scores)
+    {
+        ArgumentNullException.ThrowIfNull(scores);
+        return scores.Count < 2
+            ? scores
+            : scores.ToDictionary(s => s.Key, s => Detectors.TryGetValue(s.Key, out var platt) && platt.Calm > 0 ? Sigmoid(Logit(s.Value) - platt.Calm) : s.Value, StringComparer.Ordinal);
+    }
+
+    /// <summary>How far below <see cref="LikelyReal"/>, in log-odds, a localizer's score must lie for nothing to be left of its regions.</summary>
+    /// <param name="detector">One of <see cref="DetectorNames"/>.</param>
+    public double Silence(string detector) => Detectors.TryGetValue(detector, out var platt) ? platt.Silence : PlattScaling.UsualSilence;
 
     /// <summary>Log-odds of a probability, finite at 0 and 1.</summary>
     public static double Logit(double probability)
@@ -85,6 +102,8 @@ public sealed record Calibration
         double clipped = Math.Clamp(probability, Edge, 1 - Edge);
         return Math.Log(clipped / (1 - clipped));
     }
+
+    private static double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));
 }
 
 /// <summary>p = sigmoid(<see cref="A"/>·logit(score) + <see cref="B"/>).</summary>
@@ -95,6 +114,14 @@ public sealed record PlattScaling
 
     /// <summary>Offset.</summary>
     public required double B { get; init; }
+
+    /// <summary>Log-odds taken off when another localizer answered too, 0 or more: <see cref="Calibration.Weigh"/>.</summary>
+    public double Calm { get; init; }
+
+    /// <summary>See <see cref="Calibration.Silence"/>: above 0; more for a localizer whose scores spread widely.</summary>
+    public double Silence { get; init; } = UsualSilence;
+
+    internal const double UsualSilence = 4;
 }
 
 internal static partial class CalibrationLog
