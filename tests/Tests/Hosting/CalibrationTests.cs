@@ -24,4 +24,36 @@ public sealed class CalibrationTests
         used.LikelyFake.ShouldBe(shipped.LikelyFake);
         used.Detectors.ShouldBe(shipped.Detectors, ignoreOrder: true);
     }
+
+    [Theory]
+    [InlineData("""{"a":1,"b":0}""", 0.0, 4.0)]
+    [InlineData("""{"a":1,"b":0,"calm":1.5,"silence":8}""", 1.5, 8.0)]
+    public void Calm_and_silence_may_be_left_out(string shallowfake, double calm, double silence)
+    {
+        var calibration = Read(shallowfake);
+        calibration.Detectors["shallowfake"].Calm.ShouldBe(calm);
+        calibration.Silence("shallowfake").ShouldBe(silence);
+        calibration.Silence("deepfake").ShouldBe(4, "nothing is said of it");
+    }
+
+    [Theory]
+    [InlineData("""{"a":0,"b":0}""")]
+    [InlineData("""{"a":1,"b":0,"calm":-1}""")]
+    [InlineData("""{"a":1,"b":0,"silence":0}""")]
+    public void A_calibration_that_makes_no_sense_is_refused_with_what_it_needs(string shallowfake) =>
+        Should.Throw<InvalidDataException>(() => Read(shallowfake)).Message.ShouldContain("calm >= 0, silence > 0");
+
+    private static Calibration Read(string shallowfake)
+    {
+        var folder = Directory.CreateTempSubdirectory("palimpsest-calibration-");
+        try
+        {
+            File.WriteAllText(Path.Combine(folder.FullName, "calibration.json"), $$"""{"version":"1","likely_real":0.2,"likely_fake":0.8,"detectors":{"shallowfake":{{shallowfake}}}}""");
+            return Calibration.Load(folder.FullName);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
 }
