@@ -48,7 +48,7 @@ public sealed class CalibrationTests
         var folder = Directory.CreateTempSubdirectory("palimpsest-calibration-");
         try
         {
-            File.WriteAllText(Path.Combine(folder.FullName, "calibration.json"), $$"""{"version":"1","likely_real":0.2,"likely_fake":0.8,"detectors":{"shallowfake":{{shallowfake}}}}""");
+            File.WriteAllText(Path.Combine(folder.FullName, "calibration.json"), """{"version":"1","likely_real":0.2,"likely_fake":0.8,"detectors":{"shallowfake":""" + shallowfake + "}}");
             return Calibration.Load(folder.FullName);
         }
         finally
