@@ -36,6 +36,8 @@ public static class GatewayService
         if (!platform.Settings.Embedded)
         {
             platform.AddReportingProxy();
+            services.AddSingleton<Drain>();
+            services.AddHostedService(s => s.GetRequiredService<Drain>());
         }
 
         // Writing and flushing files blocks threads, and a pool of two cores' size grows by one or two threads a second: measured on two cores, 20 submissions a second
@@ -54,6 +56,19 @@ public static class GatewayService
     public static void MapGateway(this WebApplication app)
     {
         ArgumentNullException.ThrowIfNull(app);
+        if (app.Services.GetService<Drain>() is { } drain)
+        {
+            app.Use((context, next) =>
+            {
+                if (drain.IsClosing)
+                {
+                    context.Response.Headers.Connection = "close";
+                }
+
+                return next(context);
+            });
+        }
+
         app.UseConsole();
         app.UseMiddleware<KeyAuthentication>();
         app.UseMiddleware<LimitsMiddleware>();
