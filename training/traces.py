@@ -27,7 +27,7 @@ def symmetric():
 
 
 class Traces(nn.Module):
-    """pixels N x 3 x H x W in 0..1 (H, W multiples of 8, the file's own pixels) -> N x `count` statistics, scaled as fitted."""
+    """pixels N x 3 x H x W in 0..1 (H, W multiples of 8, the file's own pixels) -> N x `count` statistics."""
 
     def __init__(self):
         super().__init__()

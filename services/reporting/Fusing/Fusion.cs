@@ -19,13 +19,13 @@ internal static class Fusion
     {
         ArgumentNullException.ThrowIfNull(facts);
         ArgumentNullException.ThrowIfNull(calibration);
-        var seen = detectors.Where(d => d is { State: DetectorStates.Completed, RawScore: not null }).ToList();
+        var seen = Completed(detectors);
         if (seen.Count == 0)
         {
             throw new ArgumentException("No localizer completed: there is nothing to fuse.", nameof(detectors));
         }
 
-        var scores = seen.ToDictionary(d => d.Name, d => calibration.Apply(d.Name, d.RawScore!.Value), StringComparer.Ordinal);
+        var scores = Scores(seen, calibration);
         var weighed = calibration.Weigh(scores);
         double score = Combine(weighed);
         var coverage = Coverage.Of(detectors, facts.Faces.Count);
@@ -56,9 +56,14 @@ internal static class Fusion
     public static bool NeedsSecondLook(IEnumerable<DetectorEvidence> ran, Calibration calibration)
     {
         ArgumentNullException.ThrowIfNull(calibration);
-        var scores = ran.Where(d => d is { State: DetectorStates.Completed, RawScore: not null }).ToDictionary(d => d.Name, d => calibration.Apply(d.Name, d.RawScore!.Value), StringComparer.Ordinal);
+        var scores = Scores(Completed(ran), calibration);
         return scores.Count == 0 || Combine(calibration.Weigh(scores)) < calibration.LikelyFake;
     }
+
+    private static List<DetectorEvidence> Completed(IEnumerable<DetectorEvidence> detectors) => [.. detectors.Where(d => d is { State: DetectorStates.Completed, RawScore: not null })];
+
+    private static Dictionary<string, double> Scores(List<DetectorEvidence> completed, Calibration calibration) =>
+        completed.ToDictionary(d => d.Name, d => calibration.Apply(d.Name, d.RawScore!.Value), StringComparer.Ordinal);
 
     /// <summary>Probability that at least one kind of manipulation is there, taking the localizers as independent.</summary>
     private static double Combine(IReadOnlyDictionary<string, double> weighed) => 1 - weighed.Values.Aggregate(1.0, (clean, p) => clean * (1 - p));

@@ -1,6 +1,6 @@
+using System.Buffers;
 using System.Globalization;
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
+using System.Numerics;
 
 namespace Palimpsest.Imaging;
 
@@ -70,7 +70,7 @@ public static class PerceptualHash
     }
 
     /// <summary>Bits that differ.</summary>
-    public static int Distance(ulong a, ulong b) => System.Numerics.BitOperations.PopCount(a ^ b);
+    public static int Distance(ulong a, ulong b) => BitOperations.PopCount(a ^ b);
 
     /// <summary>16 hex digits.</summary>
     public static string ToText(ulong hash) => hash.ToString("x16", CultureInfo.InvariantCulture);
@@ -81,41 +81,59 @@ public static class PerceptualHash
     private static float[] Shrink(ReadOnlySpan<byte> rgb, int width, int height)
     {
         var cells = new float[Side * Side];
+        int values = width * 3;
+        ushort[] columns = ArrayPool<ushort>.Shared.Rent(values);
         for (int j = 0; j < Side; j++)
         {
-            int y0 = (int)((long)height * j / Side), y1 = Math.Max(y0 + 1, (int)((long)height * (j + 1) / Side));
+            int y0 = (int)((long)height * j / Side), y1 = Math.Max(y0 + 1, (int)((long)height * (j + 1) / Side)), step = Step(y0, y1), rows = 0;
+            var sums = columns.AsSpan(0, values);
+            sums.Clear();
+            for (int y = y0; y < y1; y += step, rows++)
+            {
+                Add(rgb.Slice(y * values, values), sums);
+            }
+
             for (int i = 0; i < Side; i++)
             {
                 int x0 = (int)((long)width * i / Side), x1 = Math.Max(x0 + 1, (int)((long)width * (i + 1) / Side));
-                cells[(j * Side) + i] = Mean(rgb, width, Math.Min(x0, width - 1), Math.Min(y0, height - 1), Math.Min(x1, width), Math.Min(y1, height));
+                cells[(j * Side) + i] = Mean(sums[(x0 * 3)..(x1 * 3)], Step(x0, x1), rows);
             }
         }
 
+        ArrayPool<ushort>.Shared.Return(columns);
         return cells;
     }
 
-    private static float Mean(ReadOnlySpan<byte> rgb, int width, int x0, int y0, int x1, int y1)
-    {
-        // Every pixel of small cells; of large ones enough for a mean that no recompression moves.
-        int stepX = Math.Max(1, (x1 - x0) / 16), stepY = Math.Max(1, (y1 - y0) / 16), count = 0;
-        long red = 0, green = 0, blue = 0;
-        for (int y = y0; y < y1; y += stepY)
-        {
-            // Three sums over a row need no more than 32 bits, and the slice has checked the access.
-            var row = rgb.Slice((int)((((long)y * width) + x0) * 3), (x1 - x0) * 3);
-            ref byte first = ref MemoryMarshal.GetReference(row);
-            uint r = 0, g = 0, b = 0;
-            for (int at = 0; at < row.Length; at += 3 * stepX, count++)
-            {
-                r += Unsafe.Add(ref first, at);
-                g += Unsafe.Add(ref first, at + 1);
-                b += Unsafe.Add(ref first, at + 2);
-            }
+    /// <summary>Every pixel of small cells; of large ones enough for a mean that no recompression moves.</summary>
+    private static int Step(int from, int to) => Math.Max(1, (to - from) / 16);
 
-            (red, green, blue) = (red + r, green + g, blue + b);
+    /// <summary>Adds a row's bytes to their columns' sums: 31 rows at most, which 16 bits hold.</summary>
+    private static void Add(ReadOnlySpan<byte> row, Span<ushort> sums)
+    {
+        int i = 0;
+        for (; i <= row.Length - Vector<byte>.Count; i += Vector<byte>.Count)
+        {
+            Vector.Widen(new Vector<byte>(row[i..]), out var low, out var high);
+            (new Vector<ushort>(sums[i..]) + low).CopyTo(sums[i..]);
+            (new Vector<ushort>(sums[(i + Vector<ushort>.Count)..]) + high).CopyTo(sums[(i + Vector<ushort>.Count)..]);
         }
 
-        return ((299 * red) + (587 * green) + (114 * blue)) / (1000f * Math.Max(1, count));
+        for (; i < row.Length; i++)
+        {
+            sums[i] += row[i];
+        }
+    }
+
+    private static float Mean(ReadOnlySpan<ushort> sums, int step, int rows)
+    {
+        long red = 0, green = 0, blue = 0;
+        int count = 0;
+        for (int at = 0; at < sums.Length; at += 3 * step, count += rows)
+        {
+            (red, green, blue) = (red + sums[at], green + sums[at + 1], blue + sums[at + 2]);
+        }
+
+        return ((299 * red) + (587 * green) + (114 * blue)) / (1000f * count);
     }
 
     /// <summary>TIFF 6.0 tag 274: from the stored cell to the shown one.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Numerics.Tensors;
 using Palimpsest.Imaging;
 
 namespace Palimpsest.Inference;
@@ -103,11 +104,9 @@ internal sealed class MapCanvas
             Array.Clear(mixed);
             for (int t = (y - y0) * rows.Taps; t < (y - y0 + 1) * rows.Taps; t++)
             {
-                float weight = rows.Weight[t];
-                var line = plane.Values.AsSpan(rows.Index[t] * plane.Width, plane.Width);
-                for (int x = 0; weight != 0 && x < line.Length; x++)
+                if (rows.Weight[t] != 0)
                 {
-                    mixed[x] += line[x] * weight;
+                    TensorPrimitives.MultiplyAdd(plane.Values.AsSpan(rows.Index[t] * plane.Width, plane.Width), rows.Weight[t], mixed, mixed);
                 }
             }
 

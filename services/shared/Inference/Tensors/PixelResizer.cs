@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Palimpsest.Inference;
 
@@ -22,15 +23,16 @@ internal static class PixelResizer
         var rows = ResampleAxis.Resize(region.Y, region.Height, height, targetHeight, areaAbove);
         var (first, last) = columns.Reach(0, targetWidth);
         int span = (last - first + 1) * 3;
+        int[] offsets = [.. columns.Index.Select(index => (index - first) * 3)];
         float[] line = ArrayPool<float>.Shared.Rent(span + 1);
         line[span] = 0;
         try
         {
             for (int y = 0; y < targetHeight; y++)
             {
-                // Rows are mixed first, in vectors over the source's columns: shrinking then leaves few values for the scalar pass.
+                // Rows are mixed first, in vectors over the source's columns: shrinking then leaves few values for the pass over pixels.
                 Mix(rgb, first * 3, width * 3, rows.Index.AsSpan(y * rows.Taps, rows.Taps), rows.Weight.AsSpan(y * rows.Taps, rows.Taps), line.AsSpan(0, span));
-                Columns(line.AsSpan(0, span + 1), first, columns, target.Slice(y * targetWidth * 3, targetWidth * 3));
+                Columns(line, offsets, columns.Weight, columns.Taps, target.Slice(y * targetWidth * 3, targetWidth * 3));
             }
         }
         finally
@@ -40,7 +42,7 @@ internal static class PixelResizer
     }
 
     /// <summary>The weighted sum of a few rows, each from <paramref name="offset"/> on. Every value is summed row by row, in order and fused, whatever the width of the vectors: the same bytes on every machine.</summary>
-    private static void Mix(ReadOnlySpan<byte> rgb, int offset, int stride, ReadOnlySpan<int> rows, ReadOnlySpan<float> weights, Span<float> mixed)
+    private static unsafe void Mix(ReadOnlySpan<byte> rgb, int offset, int stride, ReadOnlySpan<int> rows, ReadOnlySpan<float> weights, Span<float> mixed)
     {
         // An area's last row mostly has no share in it.
         while (rows.Length > 1 && weights[rows.Length - 1] == 0)
@@ -49,7 +51,7 @@ internal static class PixelResizer
         }
 
         int i = 0;
-        if (Vector256.IsHardwareAccelerated)
+        if (Avx2.IsSupported)
         {
             // The slice checks every access below: the last row's last column must lie in the picture.
             int last = 0;
@@ -58,27 +60,27 @@ internal static class PixelResizer
                 last = Math.Max(last, row);
             }
 
-            ref byte from = ref MemoryMarshal.GetReference(rgb.Slice(offset, (last * stride) + mixed.Length));
-            ref float to = ref MemoryMarshal.GetReference(mixed);
-            for (; i <= mixed.Length - 32; i += 32)
+            fixed (byte* from = rgb.Slice(offset, (last * stride) + mixed.Length))
+            fixed (float* to = mixed)
             {
-                var (a, b, c, d) = (Vector256<float>.Zero, Vector256<float>.Zero, Vector256<float>.Zero, Vector256<float>.Zero);
-                for (int t = 0; t < rows.Length; t++)
+                for (; i <= mixed.Length - 32; i += 32)
                 {
-                    var weight = Vector256.Create(weights[t]);
-                    var (low, high) = Vector256.Widen(Vector256.LoadUnsafe(ref Unsafe.Add(ref from, (rows[t] * stride) + i)));
-                    var (l0, l1) = Vector256.Widen(low);
-                    var (h0, h1) = Vector256.Widen(high);
-                    a = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(l0.AsInt32()), weight, a);
-                    b = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(l1.AsInt32()), weight, b);
-                    c = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(h0.AsInt32()), weight, c);
-                    d = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(h1.AsInt32()), weight, d);
-                }
+                    var (a, b, c, d) = (Vector256<float>.Zero, Vector256<float>.Zero, Vector256<float>.Zero, Vector256<float>.Zero);
+                    for (int t = 0; t < rows.Length; t++)
+                    {
+                        var weight = Vector256.Create(weights[t]);
+                        byte* row = from + (rows[t] * stride) + i;
+                        a = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(row)), weight, a);
+                        b = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(row + 8)), weight, b);
+                        c = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(row + 16)), weight, c);
+                        d = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(row + 24)), weight, d);
+                    }
 
-                a.StoreUnsafe(ref to, (nuint)i);
-                b.StoreUnsafe(ref to, (nuint)i + 8);
-                c.StoreUnsafe(ref to, (nuint)i + 16);
-                d.StoreUnsafe(ref to, (nuint)i + 24);
+                    a.Store(to + i);
+                    b.Store(to + i + 8);
+                    c.Store(to + i + 16);
+                    d.Store(to + i + 24);
+                }
             }
         }
 
@@ -94,20 +96,26 @@ internal static class PixelResizer
         }
     }
 
-    private static void Columns(ReadOnlySpan<float> mixed, int first, ResampleAxis columns, Span<byte> target)
+    /// <summary>The weighted sums of a few pixels of the mixed row for each target pixel, rounded to bytes.</summary>
+    /// <param name="mixed">A row, one float longer than its pixels.</param>
+    /// <param name="offsets">Where each tap's pixel begins in it.</param>
+    /// <param name="weights">Each tap's share.</param>
+    /// <param name="taps">Taps of a target pixel.</param>
+    /// <param name="target">Bytes of the target's row.</param>
+    private static void Columns(ReadOnlySpan<float> mixed, ReadOnlySpan<int> offsets, ReadOnlySpan<float> weights, int taps, Span<byte> target)
     {
         // One vector holds red, green, blue and a fourth lane that nobody reads: the row has a float more than its pixels.
-        int taps = columns.Taps;
         ref float from = ref MemoryMarshal.GetReference(mixed); // spans the axis' whole reach, see Resize
+        ref int offset = ref MemoryMarshal.GetReference(offsets);
+        ref float weight = ref MemoryMarshal.GetReference(weights);
         var (zero, half, top) = (Vector128<float>.Zero, Vector128.Create(0.5f), Vector128.Create(255f));
-        for (int x = 0, o = 0; x < columns.Length; x++, o += 3)
+        nint tap = 0;
+        for (int o = 0; o < target.Length; o += 3)
         {
             var sum = zero;
-            var index = columns.Index.AsSpan(x * taps, taps);
-            var weight = columns.Weight.AsSpan(x * taps, taps);
-            for (int t = 0; t < index.Length; t++)
+            for (nint end = tap + taps; tap < end; tap++)
             {
-                sum = Vector128.FusedMultiplyAdd(Vector128.LoadUnsafe(ref from, (nuint)((index[t] - first) * 3)), Vector128.Create(weight[t]), sum);
+                sum = Vector128.FusedMultiplyAdd(Vector128.LoadUnsafe(ref from, (nuint)Unsafe.Add(ref offset, tap)), Vector128.Create(Unsafe.Add(ref weight, tap)), sum);
             }
 
             var rounded = Vector128.ConvertToInt32(Vector128.Min(Vector128.Max(sum + half, zero), top));
