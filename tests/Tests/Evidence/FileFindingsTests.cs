@@ -93,6 +93,22 @@ public sealed class FileFindingsTests
         PerceptualHash.Distance(Hash(shown), PerceptualHash.Of(stored, width, height, orientation)).ShouldBeLessThanOrEqualTo(2);
     }
 
+    [Theory]
+    [InlineData(1152, 896, "fefffff8e0800000")]
+    [InlineData(333, 500, "ce8f0c1cfef8f080")]
+    [InlineData(40, 20, "29962b55a952b56b")]
+    public void Hash_StaysComparableWithThoseInDatabases(int width, int height, string known)
+    {
+        var pixels = new byte[width * height * 3];
+        for (int i = 0; i < pixels.Length; i++)
+        {
+            int x = i / 3 % width, y = i / 3 / width, band = i % 3;
+            pixels[i] = unchecked((byte)((x * x * (band + 1) / width) + (y * (y + (7 * x)) / height)));
+        }
+
+        PerceptualHash.ToText(PerceptualHash.Of(pixels, width, height, 1)).ShouldBe(known);
+    }
+
     private static ulong Hash(byte[] pixels) => PerceptualHash.Of(pixels, Width, Height, 1);
 
     private static byte[] Thumbnail(int seed)
