@@ -83,10 +83,10 @@ public static class PerceptualHash
         var cells = new float[Side * Side];
         int values = width * 3;
         ushort[] columns = ArrayPool<ushort>.Shared.Rent(values);
+        var sums = columns.AsSpan(0, values);
         for (int j = 0; j < Side; j++)
         {
             int y0 = (int)((long)height * j / Side), y1 = Math.Max(y0 + 1, (int)((long)height * (j + 1) / Side)), step = Step(y0, y1), rows = 0;
-            var sums = columns.AsSpan(0, values);
             sums.Clear();
             for (int y = y0; y < y1; y += step, rows++)
             {

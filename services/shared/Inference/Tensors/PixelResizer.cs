@@ -21,8 +21,7 @@ internal static class PixelResizer
     {
         var columns = ResampleAxis.Resize(region.X, region.Width, width, targetWidth, areaAbove);
         var rows = ResampleAxis.Resize(region.Y, region.Height, height, targetHeight, areaAbove);
-        var (first, last) = columns.Reach(0, targetWidth);
-        int span = (last - first + 1) * 3;
+        int first = columns.Index.Min(), span = (columns.Index.Max() - first + 1) * 3;
         int[] offsets = [.. columns.Index.Select(index => (index - first) * 3)];
         float[] line = ArrayPool<float>.Shared.Rent(span + 1);
         line[span] = 0;
@@ -32,7 +31,7 @@ internal static class PixelResizer
             {
                 // Rows are mixed first, in vectors over the source's columns: shrinking then leaves few values for the pass over pixels.
                 Mix(rgb, first * 3, width * 3, rows.Index.AsSpan(y * rows.Taps, rows.Taps), rows.Weight.AsSpan(y * rows.Taps, rows.Taps), line.AsSpan(0, span));
-                Columns(line, offsets, columns.Weight, columns.Taps, target.Slice(y * targetWidth * 3, targetWidth * 3));
+                Columns(line.AsSpan(0, span + 1), offsets, columns.Weight, columns.Taps, target.Slice(y * targetWidth * 3, targetWidth * 3));
             }
         }
         finally

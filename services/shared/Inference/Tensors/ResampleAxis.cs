@@ -8,26 +8,19 @@ internal sealed class ResampleAxis
 {
     private ResampleAxis(int length, int taps)
     {
-        (Length, Taps) = (length, taps);
+        Taps = taps;
         Index = new int[length * taps];
         Weight = new float[length * taps];
     }
 
-    /// <summary>Target positions.</summary>
-    public int Length { get; }
-
     /// <summary>Source indices per target position; unused ones have weight 0.</summary>
     public int Taps { get; }
 
-    /// <summary>Source indices, Length×Taps.</summary>
+    /// <summary>Source indices, target positions×<see cref="Taps"/>.</summary>
     public int[] Index { get; }
 
-    /// <summary>Weights, Length×Taps.</summary>
+    /// <summary>Weights, target positions×<see cref="Taps"/>.</summary>
     public float[] Weight { get; }
-
-    /// <summary>Lowest and highest source index with a weight for target positions from..to (exclusive).</summary>
-    public (int Lowest, int Highest) Reach(int from, int to) =>
-        (Index.AsSpan(from * Taps, (to - from) * Taps).ToArray().Min(), Index.AsSpan(from * Taps, (to - from) * Taps).ToArray().Max());
 
     /// <summary>
     /// Resizes <paramref name="extent"/> source pixels from <paramref name="start"/> on to <paramref name="length"/>: bilinear, or the exact
