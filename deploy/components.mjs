@@ -17,7 +17,7 @@ const pages = {
 export function components() {
   // What is required wins over the same thing as a part of something optional.
   const all = new Map();
-  for (const c of [...nuget(), ...npm('services/shared/native'), ...npm('services/shared/native/cuda', 'optional'), ...models()]) if (!all.has(c.purl)) all.set(c.purl, c);
+  for (const c of [...nuget(), ...npm('services/shared/native'), ...npm('services/shared/native/cuda', 'optional'), ...models(join(root, 'models')), ...models(join(root, 'models/blazeface'))]) if (!all.has(c.purl)) all.set(c.purl, c);
   return [...all.values()].sort((a, b) => a.kind.localeCompare(b.kind) || a.name.localeCompare(b.name));
 }
 
@@ -78,8 +78,7 @@ function npm(folder, scope = 'required') {
 // The CUDA providers come from the project of the CPU package, whose licence file is here when they are not.
 const sibling = (name) => (name.startsWith('com.github.asus4.onnxruntime.') ? byText(join(root, 'services/shared/native/node_modules/com.github.asus4.onnxruntime/LICENSE')) : null);
 
-function models() {
-  const folder = join(root, 'models');
+function models(folder) {
   return readdirSync(folder).filter((f) => f.endsWith('.json') && existsSync(join(folder, f.replace('.json', '.onnx')))).map((file) => {
     const model = JSON.parse(readFileSync(join(folder, file), 'utf8'));
     const licences = [model.card?.licences ?? model.licences ?? model.card?.licence ?? []].flat();

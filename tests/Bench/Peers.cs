@@ -175,7 +175,7 @@ internal static class Peers
             environment["DATA"] = data;
             environment["MODELS"] = models;
             environment["WORKERS"] = Workers;
-            environment["FACES"] = Path.Combine(ModelCatalog.DefaultFolder, "blazeface", "face_detection_back_256x256_barracuda.onnx");
+            environment["FACES"] = Path.Combine(ModelCatalog.DefaultFolder, BlazeFaceFinder.BackFile);
             foreach (string threads in new[] { "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS" })
             {
                 environment[threads] = "1";

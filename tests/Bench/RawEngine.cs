@@ -33,11 +33,11 @@ internal sealed class RawEngine : IDisposable
         Add(router.Manifest.Name, router.Network, _ => [1, router.Manifest.Features!.Count]);
         int squares = FaceSearchGrid.Squares(pictures.Width, pictures.Height, new FaceSearchOptions()).Count();
         double faces = counts.GetValueOrDefault("blazeface");
-        AddFaces("face_detection_back_256x256_barracuda.onnx", 256, Math.Min(squares, faces));
-        AddFaces("face_detection_front_128x128_barracuda.onnx", 128, Math.Max(0, faces - squares));
+        AddFaces(BlazeFaceFinder.BackFile, 256, Math.Min(squares, faces));
+        AddFaces(BlazeFaceFinder.FrontFile, 128, Math.Max(0, faces - squares));
 
         void AddFaces(string file, int side, double count) =>
-            calls.Add(new Call(Session(File.ReadAllBytes(Path.Combine(ModelCatalog.DefaultFolder, "blazeface", file)), threads, wide), _ => [1, side, side, 3], count));
+            calls.Add(new Call(Session(File.ReadAllBytes(Path.Combine(ModelCatalog.DefaultFolder, file)), threads, wide), _ => [1, side, side, 3], count));
 
         void Add(string name, byte[] network, Func<string, long[]> shape) => calls.Add(new Call(Session(network, threads, wide), shape, counts.GetValueOrDefault(name)));
     }

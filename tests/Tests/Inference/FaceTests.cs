@@ -80,11 +80,12 @@ public sealed class FaceTests
     public void A_wrong_face_model_is_refused()
     {
         using var folder = new ModelFolder();
-        string faces = Directory.CreateDirectory(Path.Combine(folder.Path, "blazeface")).FullName;
         using var missing = new BlazeFaceFinder(folder.Path, null, NullLogger<BlazeFaceFinder>.Instance);
         missing.Unavailable.ShouldNotBeNull().ShouldContain("is missing");
 
-        File.WriteAllBytes(Path.Combine(faces, "face_detection_back_256x256_barracuda.onnx"), ModelFolder.RedFinder());
+        string back = Path.Combine(folder.Path, BlazeFaceFinder.BackFile);
+        Directory.CreateDirectory(Path.GetDirectoryName(back)!);
+        File.WriteAllBytes(back, ModelFolder.RedFinder());
         using var wrong = new BlazeFaceFinder(folder.Path, null, NullLogger<BlazeFaceFinder>.Instance);
         wrong.Unavailable.ShouldNotBeNull().ShouldContain("not the expected one");
         Should.Throw<DetectorUnavailableException>(() => wrong.Find(new byte[32 * 32 * 3], 32, 32, default));

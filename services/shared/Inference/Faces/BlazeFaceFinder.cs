@@ -11,9 +11,11 @@ namespace Palimpsest.Inference;
 /// </summary>
 public sealed class BlazeFaceFinder : IFaceFinder, IDisposable
 {
-    private const string BackFile = "face_detection_back_256x256_barracuda.onnx", FrontFile = "face_detection_front_128x128_barracuda.onnx";
-    private const string BackSha256 = "427cbbe0fc41448d09e1dc9cfabe2423d997cf2faaeab91fadd09a510b63b8e2";
-    private const string FrontSha256 = "d388b1cf8a5f6f1af2b3f4c14f6d0f138bab970cd618cccd12dddb7484e82e51";
+    private const string BackSha256 = "a5762fd05020978b0ebff2a4232b09e15a8c7fde75280a51c2867ea36f358d12";
+    private const string FrontSha256 = "ba1dac7a90723fc24463cb3e30fbdddcd4b57d126d9eeee5f4da2f229703a4fb";
+
+    /// <summary>The networks' files below the models folder.</summary>
+    internal const string BackFile = "blazeface/blazeface-back-256.onnx", FrontFile = "blazeface/blazeface-front-128.onnx";
 
     private readonly BlazeFaceNetwork? back;
     private readonly BlazeFaceNetwork? front;
@@ -28,8 +30,8 @@ public sealed class BlazeFaceFinder : IFaceFinder, IDisposable
         this.options = options ?? new FaceSearchOptions();
         try
         {
-            back = new BlazeFaceNetwork(Path.Combine(modelsFolder, "blazeface", BackFile), BackSha256, 256, logger);
-            front = new BlazeFaceNetwork(Path.Combine(modelsFolder, "blazeface", FrontFile), FrontSha256, 128, logger);
+            back = new BlazeFaceNetwork(Path.Combine(modelsFolder, BackFile), BackSha256, 256, logger);
+            front = new BlazeFaceNetwork(Path.Combine(modelsFolder, FrontFile), FrontSha256, 128, logger);
         }
         catch (DetectorUnavailableException e)
         {

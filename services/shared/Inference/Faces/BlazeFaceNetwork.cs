@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace Palimpsest.Inference;
 
 /// <summary>
-/// MediaPipe's BlazeFace (Apache-2.0): one square RGB input in −1..1, 896 anchors, for each a score, a box and six keypoints.
+/// MediaPipe's BlazeFace (Apache-2.0; its channels filled up to whole vectors by training/widen_faces.py): one square RGB input in −1..1, 896 anchors, for each a score, a box and six keypoints.
 /// Anchors and decoding follow MediaPipe's SSD options for this network: 16×16 cells with two anchors, then 8×8 cells with six; anchors are
 /// cell centres of fixed size, so that boxes are offsets and sizes in input pixels.
 /// </summary>
@@ -35,7 +35,7 @@ internal sealed class BlazeFaceNetwork : IDisposable
         }
 
         Side = side;
-        // Half a megabyte and a few milliseconds: pictures run side by side, each on its caller's thread, and a GPU would only add a trip.
+        // Half a megabyte and up to eight milliseconds: pictures run side by side, each on its caller's thread, and a GPU would only add a trip.
         network = new OnnxNetwork("blazeface", bytes, new InferenceOptions { Provider = ExecutionProviders.Cpu, ConcurrentRuns = 1, Threads = 1 }, logger);
     }
 
