@@ -35,8 +35,13 @@ internal sealed class AnalysesEndpoint(
             await limits.OweBytesAsync(tenant.Tenant, submission.Image!.Bytes);
         }
 
-        var record = await AcceptAsync(tenant.Tenant, submission, reservation, hash, cancellation);
-        if (prefer.SecondsOf(request) is { } seconds && await prefer.WaitAsync(tenant.Tenant, record.Id, seconds, cancellation) is { } ended)
+        string? source = submission.Url is { } address ? UrlFetcher.Shown(address) : null;
+        var item = await acceptance.PrepareAsync(tenant.Tenant, submission.Image!, submission.Options, submission.Filename, source, null, cancellation);
+        var record = item.Record;
+        int? seconds = prefer.SecondsOf(request);
+        using var news = seconds is null ? null : prefer.Listen(record);
+        await CommitAsync(item, reservation, hash, cancellation);
+        if (news is not null && await prefer.WaitAsync(record, news, seconds!.Value, cancellation) is { } ended)
         {
             context.Response.Headers["Preference-Applied"] = $"wait={seconds}";
             await Answers.WriteAsync(context, StatusCodes.Status200OK, Answers.Location(ended), Answers.Body(ended));
@@ -46,14 +51,11 @@ internal sealed class AnalysesEndpoint(
         await Answers.WriteAsync(context, StatusCodes.Status202Accepted, Answers.Location(record), Answers.Body(record));
     }
 
-    private async Task<AnalysisRecord> AcceptAsync(string tenant, Submission submission, IdempotencyReservation? reservation, string hash, CancellationToken cancellationToken)
+    private async Task CommitAsync(Prepared item, IdempotencyReservation? reservation, string hash, CancellationToken cancellationToken)
     {
-        string? source = submission.Url is { } url ? UrlFetcher.Shown(url) : null;
-        var item = await acceptance.PrepareAsync(tenant, submission.Image!, submission.Options, submission.Filename, source, null, cancellationToken);
         var answer = new StoredAnswer(hash, StatusCodes.Status202Accepted, Answers.Location(item.Record), Answers.Body(item.Record));
         await acceptance.CommitAsync([item], reservation is null ? null : t => reservation.CompleteAsync(t, answer, CancellationToken.None), cancellationToken);
         reservation?.Committed();
-        return item.Record;
     }
 }
 

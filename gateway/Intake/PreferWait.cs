@@ -28,18 +28,25 @@ internal sealed class PreferWait(IAnalysisStore analyses, IAnalysisSignals signa
         return null;
     }
 
+    /// <summary>Listens for news of an analysis from before it is accepted: none is missed, and none need be looked for.</summary>
+    public AnalysisSubscription Listen(AnalysisRecord record) => signals.Subscribe(record.Id);
+
     /// <summary>The record once it has ended; null when time is up first.</summary>
-    public async Task<AnalysisRecord?> WaitAsync(string tenant, string id, int seconds, CancellationToken cancellationToken)
+    public async Task<AnalysisRecord?> WaitAsync(AnalysisRecord accepted, AnalysisSubscription news, int seconds, CancellationToken cancellationToken)
     {
+        if (AnalysisStatuses.IsTerminal(accepted.Status))
+        {
+            return accepted;
+        }
+
         long start = time.GetTimestamp();
         var limit = TimeSpan.FromSeconds(seconds);
-        // Before the first look, or news between the two would be missed.
-        using var subscription = signals.Subscribe(id);
-        while (true)
+        while (limit - time.GetElapsedTime(start) is var left && left > TimeSpan.Zero)
         {
+            await news.WaitAsync(left < Look ? left : Look, ended: true, cancellationToken);
             try
             {
-                if (await analyses.FindAsync(tenant, id, cancellationToken) is { } record && AnalysisStatuses.IsTerminal(record.Status))
+                if (await analyses.FindAsync(accepted.Tenant, accepted.Id, cancellationToken) is { } record && AnalysisStatuses.IsTerminal(record.Status))
                 {
                     return record;
                 }
@@ -48,14 +55,8 @@ internal sealed class PreferWait(IAnalysisStore analyses, IAnalysisSignals signa
             {
                 // It is accepted already: a database that goes away now must not turn that into a refusal.
             }
-
-            var left = limit - time.GetElapsedTime(start);
-            if (left <= TimeSpan.Zero)
-            {
-                return null;
-            }
-
-            await subscription.WaitAsync(left < Look ? left : Look, ended: true, cancellationToken);
         }
+
+        return null;
     }
 }

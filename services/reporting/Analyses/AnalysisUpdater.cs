@@ -82,7 +82,7 @@ internal sealed partial class AnalysisUpdater(
         }
     }
 
-    private Task<AnalysisRecord?> SaveAsync(AnalysisRecord before, AnalysisChange change, CancellationToken cancellationToken)
+    private async Task<AnalysisRecord?> SaveAsync(AnalysisRecord before, AnalysisChange change, CancellationToken cancellationToken)
     {
         var record = change.Record;
         var messages = change.Outgoing.Select(o => Message(record, o)).ToList();
@@ -92,17 +92,21 @@ internal sealed partial class AnalysisUpdater(
             messages.Add(announcement);
         }
 
-        return store.TrySaveAsync(record, messages, ended ? t => AlsoAsync(t, record, cancellationToken) : null, cancellationToken);
-    }
-
-    private async Task AlsoAsync(DbTransaction transaction, AnalysisRecord record, CancellationToken cancellationToken)
-    {
-        if (webhooks is not null)
+        bool scheduled = false;
+        var saved = await store.TrySaveAsync(record, messages, ended ? async t => scheduled = await ScheduleAsync(t, record, cancellationToken) : null, cancellationToken);
+        if (saved is not null && scheduled)
         {
-            await webhooks.ScheduleAsync(transaction, record, cancellationToken);
+            webhooks?.Wake();
         }
 
-        await batches.EndedAsync(transaction, record, cancellationToken);
+        return saved;
+    }
+
+    /// <summary>The webhooks of an end, of the analysis and of its batch; true when there are any.</summary>
+    private async Task<bool> ScheduleAsync(DbTransaction transaction, AnalysisRecord record, CancellationToken cancellationToken)
+    {
+        bool own = webhooks is not null && await webhooks.ScheduleAsync(transaction, record, cancellationToken);
+        return await batches.EndedAsync(transaction, record, cancellationToken) || own;
     }
 
     /// <summary>What need not be in the transaction: losing it costs a recomputation or a late erasure, never a result.</summary>
@@ -114,7 +118,6 @@ internal sealed partial class AnalysisUpdater(
             return;
         }
 
-        webhooks?.Wake();
         ReportingMetrics.Ended(saved);
         if (before.Findings.Prepared is { } prepared)
         {

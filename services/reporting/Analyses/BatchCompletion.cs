@@ -14,9 +14,9 @@ internal sealed class BatchCompletion(PlatformDatabase database, TimeProvider ti
         LIMIT 100
         """;
 
-    /// <summary>An analysis ended; call it after its row was updated.</summary>
-    public Task EndedAsync(DbTransaction transaction, AnalysisRecord record, CancellationToken cancellationToken) =>
-        record.Request.BatchId is { } batch ? TryCloseAsync(transaction, batch, cancellationToken) : Task.CompletedTask;
+    /// <summary>An analysis ended; call it after its row was updated. True when a webhook was scheduled.</summary>
+    public Task<bool> EndedAsync(DbTransaction transaction, AnalysisRecord record, CancellationToken cancellationToken) =>
+        record.Request.BatchId is { } batch ? TryCloseAsync(transaction, batch, cancellationToken) : Task.FromResult(false);
 
     /// <summary>Closes batches that no analysis will close any more: every item refused, cached or deleted.</summary>
     public async Task SweepAsync(CancellationToken cancellationToken)
@@ -24,17 +24,11 @@ internal sealed class BatchCompletion(PlatformDatabase database, TimeProvider ti
         long before = time.GetUtcNow().AddSeconds(-10).ToUnixTimeMilliseconds();
         foreach (string batch in await database.QueryAsync<string>(Open, new { before }, cancellationToken))
         {
-            await database.InTransactionAsync(
-                async t =>
-                {
-                    await TryCloseAsync(t, batch, cancellationToken);
-                    return true;
-                },
-                cancellationToken);
+            await database.InTransactionAsync(t => TryCloseAsync(t, batch, cancellationToken), cancellationToken);
         }
     }
 
-    private async Task TryCloseAsync(DbTransaction transaction, string batchId, CancellationToken cancellationToken)
+    private async Task<bool> TryCloseAsync(DbTransaction transaction, string batchId, CancellationToken cancellationToken)
     {
         // The lock puts the two last analyses of a batch one after the other: without it each would see the other as still running.
         string locking = database.IsPostgres ? " FOR UPDATE" : "";
@@ -42,7 +36,7 @@ internal sealed class BatchCompletion(PlatformDatabase database, TimeProvider ti
             new CommandDefinition($"{BatchRow.Select} WHERE id = @batchId{locking}", new { batchId }, transaction, cancellationToken: cancellationToken));
         if (row?.Open() is not { CompletedAt: null } batch)
         {
-            return;
+            return false;
         }
 
         var rows = (await transaction.Connection!.QueryAsync<(string Status, string? Verdict, long Count)>(new CommandDefinition(
@@ -50,15 +44,12 @@ internal sealed class BatchCompletion(PlatformDatabase database, TimeProvider ti
         long there = rows.Sum(r => r.Count) + batch.Rejected.Count;
         if (there < batch.Total || rows.Any(r => !AnalysisStatuses.IsTerminal(r.Status)))
         {
-            return;
+            return false;
         }
 
         var now = time.GetUtcNow();
         await transaction.Connection!.ExecuteAsync(new CommandDefinition(
             "UPDATE batches SET completed_at = @at WHERE id = @batchId", new { batchId, at = now.ToUnixTimeMilliseconds() }, transaction, cancellationToken: cancellationToken));
-        if (webhooks is not null)
-        {
-            await webhooks.ScheduleBatchAsync(transaction, batch.Finish(now, rows), cancellationToken);
-        }
+        return webhooks is not null && await webhooks.ScheduleBatchAsync(transaction, batch.Finish(now, rows), cancellationToken);
     }
 }

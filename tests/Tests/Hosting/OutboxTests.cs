@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using MassTransit;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Palimpsest.Contracts;
@@ -75,6 +77,97 @@ public sealed class OutboxTests : IAsyncLifetime
         rows[3].Open().Message.ShouldBeOfType<PreprocessImage>().AnalysisId.ShouldBe("an_3");
     }
 
+    [Fact]
+    public async Task What_this_process_commits_it_has_at_hand_and_nobody_else_sends()
+    {
+        outbox.Send(here: true);
+        await store.InsertAsync([Record("an_1"), Record("an_2")], [Command("an_1"), Command("an_2")], null, default);
+        (await outbox.ClaimAsync(10, default)).ShouldBeEmpty();
+        outbox.TakeUnclaimed().ShouldBeFalse();
+        var row = outbox.TakeAtHand(1).ShouldHaveSingleItem();
+        row.Open().Message.ShouldBeOfType<PreprocessImage>().AnalysisId.ShouldBe("an_1");
+        outbox.TakeAtHand(10).ShouldHaveSingleItem().AnalysisId.ShouldBe("an_2");
+        await outbox.RemoveAsync([row.Id], default);
+        time.Advance(TimeSpan.FromSeconds(11));
+        (await outbox.ClaimAsync(10, default)).ShouldHaveSingleItem("a process that died with a row at hand must not lose it").AnalysisId.ShouldBe("an_2");
+    }
+
+    [Fact]
+    public async Task What_lay_at_hand_for_too_long_is_left_to_whoever_looks_into_the_table()
+    {
+        outbox.Send(here: true);
+        await store.InsertAsync([Record("an_1")], [Command("an_1")], null, default);
+        time.Advance(TimeSpan.FromSeconds(3)); // sending may take eight of the claim's ten
+        outbox.TakeAtHand(10).ShouldBeEmpty();
+        time.Advance(TimeSpan.FromSeconds(8));
+        (await outbox.ClaimAsync(10, default)).ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public async Task Only_what_may_leave_now_and_fits_is_kept_at_hand()
+    {
+        outbox.Send(here: true);
+        await store.InsertAsync([Record("an_1")], [Command("an_1") with { NotBefore = time.GetUtcNow().AddSeconds(30) }], null, default);
+        outbox.TakeAtHand(10).ShouldBeEmpty();
+        outbox.TakeUnclaimed().ShouldBeTrue();
+        (await outbox.ClaimAsync(10, default)).ShouldBeEmpty();
+        time.Advance(TimeSpan.FromSeconds(31));
+        (await outbox.ClaimAsync(10, default)).ShouldHaveSingleItem();
+
+        await store.InsertAsync([], [.. Enumerable.Range(0, 600).Select(i => Command($"an_{i}"))], null, default);
+        outbox.TakeAtHand(1000).ShouldBeEmpty();
+        outbox.TakeUnclaimed().ShouldBeTrue();
+        (await outbox.ClaimAsync(1000, default)).Count.ShouldBe(600, "more than is sent in a moment waits for any dispatcher");
+    }
+
+    [Fact]
+    public async Task What_is_undone_is_not_at_hand()
+    {
+        outbox.Send(here: true);
+        await Should.ThrowAsync<InvalidOperationException>(() => store.InsertAsync([Record("an_1")], [Command("an_1")], _ => throw new InvalidOperationException("no"), default));
+        await store.InsertAsync([Record("an_2")], [], null, default);
+        var seen = (await store.LoadAsync("an_2", default))!;
+        await store.TrySaveAsync(seen, [], null, default);
+        (await store.TrySaveAsync(seen, [Command("an_2")], null, default)).ShouldBeNull();
+        outbox.TakeAtHand(10).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_dispatcher_sends_what_it_is_handed_and_leaves_the_rest_to_others()
+    {
+        var received = new ConcurrentQueue<string>();
+        var state = new BusState();
+        var bus = Bus.Factory.CreateUsingInMemory(c =>
+        {
+            c.ConnectBusObserver(state);
+            c.ReceiveEndpoint(Queues.Preprocess, e => e.Handler<PreprocessImage>(context =>
+            {
+                received.Enqueue(context.Message.AnalysisId);
+                return Task.CompletedTask;
+            }));
+        });
+        await bus.StartAsync();
+        using var real = new OutboxStore(database, new PlatformSettings { ServiceName = "test", DataDirectory = folder, ModelsDirectory = folder }, TimeProvider.System);
+        var records = new AnalysisStore(database, real, new LocalSignals());
+        using var dispatcher = new OutboxDispatcher(real, bus, TimeProvider.System, state, NullLogger<OutboxDispatcher>.Instance);
+        await records.InsertAsync([Record("an_0")], [Command("an_0")], null, default); // nobody sends yet
+        await dispatcher.StartAsync(default);
+        await UntilAsync(() => Task.FromResult(received.Count == 1));
+        for (int i = 1; i <= 5; i++)
+        {
+            await records.InsertAsync([Record($"an_{i}")], [Command($"an_{i}")], null, default);
+        }
+
+        await UntilAsync(() => Task.FromResult(received.Count == 6));
+        received.ShouldBe(["an_0", "an_1", "an_2", "an_3", "an_4", "an_5"], ignoreOrder: true);
+        await UntilAsync(async () => await real.CountAsync(default) == 0);
+
+        await dispatcher.StopAsync(default);
+        await records.InsertAsync([Record("an_6")], [Command("an_6")], null, default);
+        (await real.ClaimAsync(10, default)).ShouldHaveSingleItem("nobody here will send it, so nobody here may claim it");
+        await bus.StopAsync();
+    }
+
     [Theory]
     [InlineData(null, 0)]
     [InlineData("amqp://localhost", 1)]
@@ -112,6 +205,16 @@ public sealed class OutboxTests : IAsyncLifetime
         await store.InsertAsync([Record("an_1")], [], null, default);
         (await store.FindAsync("tenant-a", "an_1", default)).ShouldNotBeNull();
         (await store.FindAsync("tenant-b", "an_1", default)).ShouldBeNull();
+    }
+
+    private static async Task UntilAsync(Func<Task<bool>> met)
+    {
+        for (int i = 0; i < 500 && !await met(); i++)
+        {
+            await Task.Delay(20);
+        }
+
+        (await met()).ShouldBeTrue();
     }
 
     private AnalysisRecord Record(string id) => new()

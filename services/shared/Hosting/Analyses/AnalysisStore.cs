@@ -30,20 +30,19 @@ internal sealed class AnalysisStore(PlatformDatabase database, OutboxStore outbo
 
     public async Task InsertAsync(IReadOnlyCollection<AnalysisRecord> records, IReadOnlyCollection<OutboxMessage> messages, Func<DbTransaction, Task>? also, CancellationToken cancellationToken)
     {
-        await database.InTransactionAsync(
+        outbox.Committed(await database.InTransactionAsync(
             async t =>
             {
                 await t.Connection!.ExecuteAsync(new CommandDefinition(Insert, records.Select(Row.From), t, cancellationToken: cancellationToken));
-                await outbox.AddAsync(t, messages, cancellationToken);
+                var rows = await outbox.AddAsync(t, messages, cancellationToken);
                 if (also is not null)
                 {
                     await also(t);
                 }
 
-                return records.Count;
+                return rows;
             },
-            cancellationToken);
-        outbox.Wake();
+            cancellationToken));
     }
 
     public async Task<AnalysisRecord?> TrySaveAsync(AnalysisRecord record, IReadOnlyCollection<OutboxMessage> messages, Func<DbTransaction, Task>? also, CancellationToken cancellationToken)
@@ -51,37 +50,34 @@ internal sealed class AnalysisStore(PlatformDatabase database, OutboxStore outbo
         // What a step has found can be found again, from the stage that is on disk. How it ended cannot: its pixels are removed next. A PostgreSQL that is killed loses what it did
         // not flush, and finding it again takes a deadline; SQLite's file loses nothing with its process.
         bool promised = database.IsPostgres || AnalysisStatuses.IsTerminal(record.Status);
-        bool saved = messages.Count == 0 && also is null
-            ? await database.ExecuteAsync(Update, Row.From(record), cancellationToken, promised) > 0
-            : await database.InTransactionAsync(
+        // The rows that go out; null when somebody else saved first.
+        var rows = messages.Count == 0 && also is null
+            ? await database.ExecuteAsync(Update, Row.From(record), cancellationToken, promised) > 0 ? [] : null
+            : await database.InTransactionAsync<IReadOnlyList<OutboxRow>?>(
                 async t =>
                 {
                     int touched = await t.Connection!.ExecuteAsync(new CommandDefinition(Update, Row.From(record), t, cancellationToken: cancellationToken));
                     if (touched == 0)
                     {
-                        return false;
+                        return null;
                     }
 
-                    await outbox.AddAsync(t, messages, cancellationToken);
+                    var added = await outbox.AddAsync(t, messages, cancellationToken);
                     if (also is not null)
                     {
                         await also(t);
                     }
 
-                    return true;
+                    return added;
                 },
                 cancellationToken,
                 promised);
-        if (!saved)
+        if (rows is null)
         {
             return null;
         }
 
-        if (messages.Count > 0)
-        {
-            outbox.Wake();
-        }
-
+        outbox.Committed(rows);
         signals.Publish(record.Id, AnalysisStatuses.IsTerminal(record.Status));
         return record with { Version = record.Version + 1 };
     }

@@ -8,15 +8,20 @@ using Microsoft.Extensions.Logging;
 namespace Palimpsest.Hosting;
 
 /// <summary>
-/// Sends committed outbox rows and removes what the broker confirmed. At least once: a crash between confirm and removal sends again, and every
-/// handler may run twice. While the broker is down rows simply wait.
+/// Sends committed outbox rows, this process' own as they are handed over and others' when a claim has run out, and removes what the broker confirmed. At least once: a crash between
+/// confirm and removal sends again, and every handler may run twice. While the broker is down rows simply wait.
 /// </summary>
 internal sealed partial class OutboxDispatcher(
     OutboxStore outbox, IBusControl bus, TimeProvider time, BusState state, ILogger<OutboxDispatcher> log) : BackgroundService
 {
     private const int Batch = 64;
     private static readonly TimeSpan Poll = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(100);
     private static readonly Counter<long> Sent = PlatformTelemetry.Meter.CreateCounter<long>("palimpsest.outbox.messages", description: "Outbox messages by outcome");
+
+    private readonly List<string> sent = []; // confirmed, and still in the table
+    private OutboxMessage[] leaving = []; // on their way to the broker
+    private long looked, firstSent;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -25,47 +30,92 @@ internal sealed partial class OutboxDispatcher(
             try
             {
                 await state.WaitUntilReadyAsync(stoppingToken);
-                bool more = await DispatchAsync(stoppingToken);
-                if (!more)
+                outbox.Send(here: true);
+                if (!await DispatchAsync(stoppingToken))
                 {
-                    await outbox.WaitAsync(Poll, stoppingToken);
+                    await outbox.WaitAsync(sent.Count > 0 ? Linger : Poll, stoppingToken);
                 }
+
+                await RemoveAsync(Linger, stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
-                return;
+                break;
             }
             catch (Exception e)
             {
                 LogFailed(e);
-                await Task.Delay(Poll, time, stoppingToken);
+                await Task.Delay(Poll, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
+
+        await LeaveAsync();
     }
 
+    /// <returns>False when nothing was there to send.</returns>
     private async Task<bool> DispatchAsync(CancellationToken cancellationToken)
     {
-        var rows = await outbox.ClaimAsync(Batch, cancellationToken);
-        if (rows.Count == 0)
+        IReadOnlyList<OutboxMessage> found = [];
+        // What nobody has at hand: written while there was too much of it, to be sent later, or by a process that died.
+        if (outbox.TakeUnclaimed() || time.GetElapsedTime(looked) >= Poll - Linger)
+        {
+            found = await outbox.ClaimAsync(Batch, cancellationToken);
+            looked = found.Count == Batch ? 0 : time.GetTimestamp();
+        }
+
+        OutboxMessage[] rows = [.. found, .. outbox.TakeAtHand(Batch)];
+        if (rows.Length == 0)
         {
             return false;
         }
 
-        var outcomes = await Task.WhenAll(rows.Select(row => TrySendAsync(row, cancellationToken)));
-        string[] sent = [.. rows.Where((_, i) => outcomes[i]).Select(r => r.Id)], kept = [.. rows.Where((_, i) => !outcomes[i]).Select(r => r.Id)];
-        Sent.Add(sent.Length, new KeyValuePair<string, object?>("outcome", "sent"));
-        if (sent.Length > 0)
+        leaving = rows;
+        bool[] outcomes = await Task.WhenAll(rows.Select(row => TrySendAsync(row, cancellationToken)));
+        leaving = [];
+        string[] kept = [.. rows.Where((_, i) => !outcomes[i]).Select(r => r.Id)];
+        if (sent.Count == 0)
         {
-            await outbox.RemoveAsync(sent, cancellationToken);
+            firstSent = time.GetTimestamp();
         }
 
+        sent.AddRange(rows.Where((_, i) => outcomes[i]).Select(r => r.Id));
+        Sent.Add(rows.Length - kept.Length, new KeyValuePair<string, object?>("outcome", "sent"));
         if (kept.Length > 0)
         {
             Sent.Add(kept.Length, new KeyValuePair<string, object?>("outcome", "kept"));
             await outbox.ReleaseAsync(kept, Poll, cancellationToken);
         }
 
-        return rows.Count == Batch && kept.Length == 0;
+        return true;
+    }
+
+    /// <summary>Removes what was sent, many rows at a time. A process that dies before that sends them twice.</summary>
+    private async Task RemoveAsync(TimeSpan after, CancellationToken cancellationToken)
+    {
+        if (sent.Count > 0 && (sent.Count >= Batch || time.GetElapsedTime(firstSent) >= after))
+        {
+            await outbox.RemoveAsync(sent, cancellationToken);
+            sent.Clear();
+        }
+    }
+
+    /// <summary>Leaves the table as others can go on with it: nothing that was sent, nothing that waits for a claim to run out.</summary>
+    private async Task LeaveAsync()
+    {
+        outbox.Send(here: false);
+        try
+        {
+            await RemoveAsync(TimeSpan.Zero, CancellationToken.None);
+            string[] rest = [.. leaving.Concat(outbox.TakeAtHand(int.MaxValue)).Select(r => r.Id)];
+            if (rest.Length > 0)
+            {
+                await outbox.ReleaseAsync(rest, TimeSpan.Zero, CancellationToken.None);
+            }
+        }
+        catch (Exception e)
+        {
+            LogFailed(e);
+        }
     }
 
     private async Task<bool> TrySendAsync(OutboxMessage row, CancellationToken cancellationToken)

@@ -36,10 +36,18 @@ public sealed record OutboxMessage
     public static OutboxMessage Event<T>(TimeProvider time, string analysisId, T message)
         where T : class => Create(time, null, analysisId, message);
 
+    /// <summary>The message itself, where it was made; null when the row was read.</summary>
+    internal object? Contract { get; init; }
+
     /// <summary>The contract type and value this row carries.</summary>
     /// <exception cref="InvalidOperationException">The row names a type that is not a contract.</exception>
     public (Type Type, object Message) Open()
     {
+        if (Contract is not null)
+        {
+            return (Contract.GetType(), Contract);
+        }
+
         var type = typeof(PreprocessImage).Assembly.GetType($"Palimpsest.Contracts.{Type}") ?? throw new InvalidOperationException($"Outbox row {Id} names the unknown message {Type}.");
         return (type, JsonSerializer.Deserialize(Body, type, PlatformJson.Options) ?? throw new InvalidOperationException($"Outbox row {Id} is empty."));
     }
@@ -53,5 +61,12 @@ public sealed record OutboxMessage
             Type = typeof(T).Name,
             Body = JsonSerializer.Serialize(message, PlatformJson.Options),
             Traceparent = Activity.Current?.Id,
+            Contract = message,
         };
 }
+
+/// <summary>A message as it was written.</summary>
+/// <param name="Message">What it says.</param>
+/// <param name="ClaimedUntil">Unix milliseconds; until then nobody else sends it.</param>
+/// <param name="Ours">The claim is this process'.</param>
+public sealed record OutboxRow(OutboxMessage Message, long ClaimedUntil, bool Ours);

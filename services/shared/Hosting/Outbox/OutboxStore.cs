@@ -1,9 +1,13 @@
+using System.Collections.Concurrent;
 using System.Data.Common;
 using Dapper;
 
 namespace Palimpsest.Hosting;
 
-/// <summary>The outbox table. Only adding a row is a promise: a claim or removal that a power cut undoes costs a second sending.</summary>
+/// <summary>
+/// The outbox table. Only adding a row is a promise: a claim or removal that a power cut undoes costs a second sending. While this process sends, what it adds is claimed as it is written and
+/// kept at hand: in the ordinary course nobody reads the table, which is for those who come after a process that died.
+/// </summary>
 public sealed class OutboxStore(PlatformDatabase database, PlatformSettings settings, TimeProvider time) : IDisposable
 {
     /// <summary>How long one attempt to send may take.</summary>
@@ -18,10 +22,16 @@ public sealed class OutboxStore(PlatformDatabase database, PlatformSettings sett
     /// <summary>No claim and no delay reaches this far: what does was written before the clock was set back, and waits no longer.</summary>
     private static readonly TimeSpan Absurd = TimeSpan.FromHours(1);
 
-    private readonly SemaphoreSlim wake = new(0, 1);
+    /// <summary>More than this at hand is more than is sent in a moment: the rest waits in the table alone.</summary>
+    private const int MostAtHand = 512;
 
-    /// <summary>Adds rows within the caller's transaction. Call <see cref="Wake"/> after the commit.</summary>
-    public async Task AddAsync(DbTransaction transaction, IReadOnlyCollection<OutboxMessage> messages, CancellationToken cancellationToken)
+    private readonly SemaphoreSlim wake = new(0, 1);
+    private readonly ConcurrentQueue<OutboxRow> atHand = new();
+    private volatile bool sending;
+    private int unclaimed;
+
+    /// <summary>Adds rows within the caller's transaction. Call <see cref="Committed"/> with what it returns after the commit.</summary>
+    public async Task<IReadOnlyList<OutboxRow>> AddAsync(DbTransaction transaction, IReadOnlyCollection<OutboxMessage> messages, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(transaction);
         ArgumentNullException.ThrowIfNull(messages);
@@ -29,19 +39,40 @@ public sealed class OutboxStore(PlatformDatabase database, PlatformSettings sett
         var heard = settings.Embedded ? [.. messages.Where(m => m.Destination is not null)] : messages;
         if (heard.Count == 0)
         {
-            return;
+            return [];
         }
 
         long now = time.GetUtcNow().ToUnixTimeMilliseconds();
-        var rows = heard.Select(m => new { m.Id, m.AnalysisId, m.Destination, m.Type, m.Body, m.Traceparent, now, notBefore = m.NotBefore?.ToUnixTimeMilliseconds() ?? 0 });
+        bool ours = sending && atHand.Count + heard.Count <= MostAtHand;
+        OutboxRow[] rows = [.. heard.Select(m => new OutboxRow(m, m.NotBefore?.ToUnixTimeMilliseconds() ?? (ours ? now + (long)Claim.TotalMilliseconds : 0), ours && m.NotBefore is null))];
         await transaction.Connection!.ExecuteAsync(new CommandDefinition(
-            "INSERT INTO outbox (id, analysis_id, destination, type, body, traceparent, created_at, claimed_until) VALUES (@Id, @AnalysisId, @Destination, @Type, @Body, @Traceparent, @now, @notBefore)",
-            rows, transaction, cancellationToken: cancellationToken));
+            "INSERT INTO outbox (id, analysis_id, destination, type, body, traceparent, created_at, claimed_until) VALUES (@Id, @AnalysisId, @Destination, @Type, @Body, @Traceparent, @now, @ClaimedUntil)",
+            rows.Select(r => new { r.Message.Id, r.Message.AnalysisId, r.Message.Destination, r.Message.Type, r.Message.Body, r.Message.Traceparent, now, r.ClaimedUntil }),
+            transaction, cancellationToken: cancellationToken));
+        return rows;
     }
 
-    /// <summary>Tells the dispatcher of this process that something was committed.</summary>
-    public void Wake()
+    /// <summary>Tells the dispatcher of this process that rows were committed.</summary>
+    public void Committed(IReadOnlyCollection<OutboxRow> rows)
     {
+        ArgumentNullException.ThrowIfNull(rows);
+        if (rows.Count == 0)
+        {
+            return;
+        }
+
+        foreach (var row in rows)
+        {
+            if (row.Ours)
+            {
+                atHand.Enqueue(row);
+            }
+            else
+            {
+                Volatile.Write(ref unclaimed, 1);
+            }
+        }
+
         try
         {
             wake.Release();
@@ -55,7 +86,29 @@ public sealed class OutboxStore(PlatformDatabase database, PlatformSettings sett
     /// <inheritdoc/>
     public void Dispose() => wake.Dispose();
 
-    /// <summary>Waits for <see cref="Wake"/>, or for the poll interval (rows of processes that died).</summary>
+    /// <summary>From now on what is added is claimed for this process and handed over by <see cref="TakeAtHand"/>; or no longer.</summary>
+    internal void Send(bool here) => sending = here;
+
+    /// <summary>Rows of this process, claimed and committed, in the order of their commits. Whoever waited until the claim is about to run out is left to whoever looks into the table.</summary>
+    internal IReadOnlyList<OutboxMessage> TakeAtHand(int limit)
+    {
+        var taken = new List<OutboxMessage>();
+        long latest = (time.GetUtcNow() + SendTimeout).ToUnixTimeMilliseconds();
+        while (taken.Count < limit && atHand.TryDequeue(out var row))
+        {
+            if (row.ClaimedUntil >= latest)
+            {
+                taken.Add(row.Message);
+            }
+        }
+
+        return taken;
+    }
+
+    /// <summary>True once after rows were committed that nobody has claimed.</summary>
+    internal bool TakeUnclaimed() => Interlocked.Exchange(ref unclaimed, 0) != 0;
+
+    /// <summary>Waits for <see cref="Committed"/>, or for the poll interval (rows of processes that died).</summary>
     internal Task WaitAsync(TimeSpan poll, CancellationToken cancellationToken) => wake.WaitAsync(poll, cancellationToken);
 
     /// <summary>Takes the oldest unclaimed rows for a while.</summary>

@@ -11,12 +11,13 @@ public interface IWebhookScheduler
 {
     /// <summary>
     /// One delivery to the analysis' <c>callback_url</c> (signed with the tenant's default secret) and one to each enabled endpoint that takes the event. The
-    /// body is frozen now. Does nothing for an analysis that is neither succeeded nor failed. Call <see cref="Wake"/> after the commit.
+    /// body is frozen now. Does nothing for an analysis that is neither succeeded nor failed.
     /// </summary>
-    Task ScheduleAsync(DbTransaction transaction, AnalysisRecord record, CancellationToken cancellationToken);
+    /// <returns>True when something was scheduled: call <see cref="Wake"/> after the commit.</returns>
+    Task<bool> ScheduleAsync(DbTransaction transaction, AnalysisRecord record, CancellationToken cancellationToken);
 
     /// <summary>As above for <c>batch.completed</c>.</summary>
-    Task ScheduleBatchAsync(DbTransaction transaction, FinishedBatch batch, CancellationToken cancellationToken);
+    Task<bool> ScheduleBatchAsync(DbTransaction transaction, FinishedBatch batch, CancellationToken cancellationToken);
 
     /// <summary>Tells the sender of this process that something was committed. Optional: without it delivery starts up to a second later.</summary>
     void Wake();

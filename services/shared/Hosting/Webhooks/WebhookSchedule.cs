@@ -16,7 +16,7 @@ public sealed class WebhookSchedule(TimeProvider time) : IWebhookScheduler, IDis
     private readonly SemaphoreSlim wake = new(0, 1);
 
     /// <inheritdoc/>
-    public Task ScheduleAsync(DbTransaction transaction, AnalysisRecord record, CancellationToken cancellationToken)
+    public Task<bool> ScheduleAsync(DbTransaction transaction, AnalysisRecord record, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(record);
         string? type = record.Status switch
@@ -26,11 +26,11 @@ public sealed class WebhookSchedule(TimeProvider time) : IWebhookScheduler, IDis
             _ => null,
         };
         var about = new Subject(record.Tenant, record.Id, null, record.Request.CallbackUrl, record.Request.Traceparent);
-        return type is null ? Task.CompletedTask : AddAsync(transaction, type, about, now => WebhookBody.For(record, type, now), cancellationToken);
+        return type is null ? Task.FromResult(false) : AddAsync(transaction, type, about, now => WebhookBody.For(record, type, now), cancellationToken);
     }
 
     /// <inheritdoc/>
-    public Task ScheduleBatchAsync(DbTransaction transaction, FinishedBatch batch, CancellationToken cancellationToken)
+    public Task<bool> ScheduleBatchAsync(DbTransaction transaction, FinishedBatch batch, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(batch);
         var about = new Subject(batch.Tenant, null, batch.Id, batch.CallbackUrl, batch.Traceparent);
@@ -56,7 +56,7 @@ public sealed class WebhookSchedule(TimeProvider time) : IWebhookScheduler, IDis
     /// <inheritdoc/>
     public void Dispose() => wake.Dispose();
 
-    private async Task AddAsync(DbTransaction transaction, string type, Subject about, Func<DateTimeOffset, string> body, CancellationToken cancellationToken)
+    private async Task<bool> AddAsync(DbTransaction transaction, string type, Subject about, Func<DateTimeOffset, string> body, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(transaction);
         var connection = transaction.Connection!;
@@ -70,7 +70,7 @@ public sealed class WebhookSchedule(TimeProvider time) : IWebhookScheduler, IDis
 
         if (endpoints.Count == 0)
         {
-            return;
+            return false;
         }
 
         var now = time.GetUtcNow();
@@ -85,6 +85,7 @@ public sealed class WebhookSchedule(TimeProvider time) : IWebhookScheduler, IDis
                 Event = type, Body = text, Traceparent = trace, Now = now.ToUnixTimeMilliseconds(),
             }),
             transaction, cancellationToken: cancellationToken));
+        return true;
     }
 
     // All callback URLs of a tenant on one host are one receiver; other tenants' troubles with the host are not this one's.
