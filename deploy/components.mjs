@@ -64,7 +64,7 @@ function nugetLicence(name, version) {
 
 function npm(folder, scope = 'required') {
   const lock = JSON.parse(read(`${folder}/package-lock.json`));
-  return Object.entries(lock.packages).filter(([path, entry]) => path.startsWith('node_modules/') && !entry.link).map(([path, entry]) => {
+  return Object.entries(lock.packages).filter(([path, entry]) => path.startsWith('node_modules/')).map(([path, entry]) => {
     const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
     const [algorithm, hash] = entry.integrity?.split('-') ?? [];
     return {

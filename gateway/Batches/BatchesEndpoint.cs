@@ -96,7 +96,11 @@ internal sealed class BatchesEndpoint(
             },
             cancellationToken);
         reservation?.Committed();
-        webhooks.Wake();
+        if (batch.CompletedAt is not null)
+        {
+            webhooks.Wake();
+        }
+
         return answer;
     }
 }

@@ -19,7 +19,8 @@ internal sealed class Acceptance(
     public async Task<Prepared> PrepareAsync(
         string tenant, ReceivedImage image, SubmissionOptions asked, string? filename, string? sourceUrl, (string Id, int Index)? batch, CancellationToken cancellationToken)
     {
-        var now = time.GetUtcNow();
+        // As precise as the database keeps it: an answer from the record in hand says what a later one will.
+        var now = DateTimeOffset.FromUnixTimeMilliseconds(time.GetUtcNow().ToUnixTimeMilliseconds());
         string id = Ids.Analysis(time);
         using var span = PlatformTelemetry.Source.StartActivity("store");
         span?.SetTag("palimpsest.analysis", id);

@@ -38,12 +38,11 @@ internal sealed class AnalysesEndpoint(
         string? source = submission.Url is { } address ? UrlFetcher.Shown(address) : null;
         var item = await acceptance.PrepareAsync(tenant.Tenant, submission.Image!, submission.Options, submission.Filename, source, null, cancellation);
         var record = item.Record;
-        int? seconds = prefer.SecondsOf(request);
-        using var news = seconds is null ? null : prefer.Listen(record);
+        using var waiter = prefer.Listen(request, record);
         await CommitAsync(item, reservation, hash, cancellation);
-        if (news is not null && await prefer.WaitAsync(record, news, seconds!.Value, cancellation) is { } ended)
+        if (waiter is not null && await waiter.EndedAsync(cancellation) is { } ended)
         {
-            context.Response.Headers["Preference-Applied"] = $"wait={seconds}";
+            context.Response.Headers["Preference-Applied"] = $"wait={waiter.Seconds}";
             await Answers.WriteAsync(context, StatusCodes.Status200OK, Answers.Location(ended), Answers.Body(ended));
             return;
         }

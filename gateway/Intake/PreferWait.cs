@@ -10,8 +10,12 @@ internal sealed class PreferWait(IAnalysisStore analyses, IAnalysisSignals signa
 {
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
 
+    /// <summary>Listens for the end of an analysis from before it is accepted, so that what ends at once is heard too; null when the request does not ask to wait, or not understandably.</summary>
+    public Waiter? Listen(HttpRequest request, AnalysisRecord record) =>
+        SecondsOf(request) is { } seconds ? new Waiter(analyses, signals.Subscribe(record.Id), record, seconds, time) : null;
+
     /// <summary>Seconds asked for, cut to the limit; null when not asked, or not understood (a preference may be ignored).</summary>
-    public int? SecondsOf(HttpRequest request)
+    private int? SecondsOf(HttpRequest request)
     {
         foreach (string? line in request.Headers["Prefer"])
         {
@@ -28,35 +32,41 @@ internal sealed class PreferWait(IAnalysisStore analyses, IAnalysisSignals signa
         return null;
     }
 
-    /// <summary>Listens for news of an analysis from before it is accepted: none is missed, and none need be looked for.</summary>
-    public AnalysisSubscription Listen(AnalysisRecord record) => signals.Subscribe(record.Id);
-
-    /// <summary>The record once it has ended; null when time is up first.</summary>
-    public async Task<AnalysisRecord?> WaitAsync(AnalysisRecord accepted, AnalysisSubscription news, int seconds, CancellationToken cancellationToken)
+    /// <summary>One that waits; dispose it.</summary>
+    internal sealed class Waiter(IAnalysisStore analyses, AnalysisSubscription news, AnalysisRecord accepted, int seconds, TimeProvider time) : IDisposable
     {
-        if (AnalysisStatuses.IsTerminal(accepted.Status))
-        {
-            return accepted;
-        }
+        /// <summary>How long it waits at most.</summary>
+        public int Seconds => seconds;
 
-        long start = time.GetTimestamp();
-        var limit = TimeSpan.FromSeconds(seconds);
-        while (limit - time.GetElapsedTime(start) is var left && left > TimeSpan.Zero)
+        /// <summary>The record once it has ended; null when time is up first.</summary>
+        public async Task<AnalysisRecord?> EndedAsync(CancellationToken cancellationToken)
         {
-            await news.WaitAsync(left < Look ? left : Look, ended: true, cancellationToken);
-            try
+            if (AnalysisStatuses.IsTerminal(accepted.Status))
             {
-                if (await analyses.FindAsync(accepted.Tenant, accepted.Id, cancellationToken) is { } record && AnalysisStatuses.IsTerminal(record.Status))
+                return accepted;
+            }
+
+            long start = time.GetTimestamp();
+            var limit = TimeSpan.FromSeconds(seconds);
+            while (limit - time.GetElapsedTime(start) is var left && left > TimeSpan.Zero)
+            {
+                await news.WaitAsync(left < Look ? left : Look, ended: true, cancellationToken);
+                try
                 {
-                    return record;
+                    if (await analyses.FindAsync(accepted.Tenant, accepted.Id, cancellationToken) is { } record && AnalysisStatuses.IsTerminal(record.Status))
+                    {
+                        return record;
+                    }
+                }
+                catch (Exception e) when (e is DbException or TimeoutException)
+                {
+                    // It is accepted already: a database that goes away now must not turn that into a refusal.
                 }
             }
-            catch (Exception e) when (e is DbException or TimeoutException)
-            {
-                // It is accepted already: a database that goes away now must not turn that into a refusal.
-            }
+
+            return null;
         }
 
-        return null;
+        public void Dispose() => news.Dispose();
     }
 }

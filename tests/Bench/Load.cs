@@ -61,6 +61,10 @@ internal sealed class Load(PalimpsestClient client, TimeProvider time)
         return count / (ends[InFlight + count - 1] - ends[InFlight - 1]).TotalSeconds;
     }
 
+    /// <summary>As many different results as the cache of one process keeps, of tiny pictures: until it is full, it grows with every picture.</summary>
+    public Task FillCacheAsync(int entries, CancellationToken cancellationToken) =>
+        Parallel.ForAsync(0, entries, new ParallelOptions { MaxDegreeOfParallelism = InFlight, CancellationToken = cancellationToken }, async (_, token) => await FinishedAsync(Pictures.Tiny.Next(), token));
+
     /// <summary>A few clients that each want a picture's score and its full-size mask before they send the next.</summary>
     public async Task<double> WithMasksAsync(Pictures pictures, int count, int clients, CancellationToken cancellationToken)
     {

@@ -16,7 +16,7 @@ internal static class Noop
             }
 
             await using var running = await StartAsync(bench, distributed, cancellationToken);
-            await running.WarmAsync(Pictures.Tiny, 400, cancellationToken);
+            await running.WarmUntilCompiledAsync(cancellationToken);
             double cpu = ProcessTree.CpuSeconds(), network = await running.NetworkCpuAsync();
             const int Jobs = 1000;
             double speed = await running.Load.SaturateAsync(Pictures.Tiny, Jobs, cancellationToken);

@@ -24,7 +24,10 @@ internal sealed class BatchCompletion(PlatformDatabase database, TimeProvider ti
         long before = time.GetUtcNow().AddSeconds(-10).ToUnixTimeMilliseconds();
         foreach (string batch in await database.QueryAsync<string>(Open, new { before }, cancellationToken))
         {
-            await database.InTransactionAsync(t => TryCloseAsync(t, batch, cancellationToken), cancellationToken);
+            if (await database.InTransactionAsync(t => TryCloseAsync(t, batch, cancellationToken), cancellationToken))
+            {
+                webhooks?.Wake();
+            }
         }
     }
 

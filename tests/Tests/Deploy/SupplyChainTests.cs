@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 
 namespace Palimpsest.Tests.Deploy;
@@ -27,13 +28,13 @@ public sealed class SupplyChainTests
             components[package].GetProperty("hashes")[0].GetProperty("content").GetString()!.Length.ShouldBe(128);
         }
 
-        foreach (string model in Directory.EnumerateFiles(DeployFiles.Path("models"), "*.onnx"))
+        foreach (string model in Directory.EnumerateFiles(DeployFiles.Path("models"), "*.onnx", SearchOption.AllDirectories))
         {
             using var card = JsonDocument.Parse(File.ReadAllText(Path.ChangeExtension(model, ".json")));
             string name = card.RootElement.GetProperty("name").GetString()!;
             var component = components.Values.Single(c => c.GetProperty("name").GetString() == name);
             component.GetProperty("type").GetString().ShouldBe("machine-learning-model");
-            component.GetProperty("hashes")[0].GetProperty("content").GetString().ShouldBe(card.RootElement.GetProperty("sha256").GetString());
+            component.GetProperty("hashes")[0].GetProperty("content").GetString().ShouldBe(Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(model))));
         }
 
         components.Values.Where(c => c.GetProperty("licenses").GetArrayLength() == 0).ShouldBeEmpty();

@@ -50,10 +50,16 @@ internal sealed class AnalysisStore(PlatformDatabase database, OutboxStore outbo
         // What a step has found can be found again, from the stage that is on disk. How it ended cannot: its pixels are removed next. A PostgreSQL that is killed loses what it did
         // not flush, and finding it again takes a deadline; SQLite's file loses nothing with its process.
         bool promised = database.IsPostgres || AnalysisStatuses.IsTerminal(record.Status);
-        // The rows that go out; null when somebody else saved first.
-        var rows = messages.Count == 0 && also is null
-            ? await database.ExecuteAsync(Update, Row.From(record), cancellationToken, promised) > 0 ? [] : null
-            : await database.InTransactionAsync<IReadOnlyList<OutboxRow>?>(
+        if (messages.Count == 0 && also is null)
+        {
+            if (await database.ExecuteAsync(Update, Row.From(record), cancellationToken, promised) == 0)
+            {
+                return null;
+            }
+        }
+        else
+        {
+            var rows = await database.InTransactionAsync<IReadOnlyList<OutboxRow>?>(
                 async t =>
                 {
                     int touched = await t.Connection!.ExecuteAsync(new CommandDefinition(Update, Row.From(record), t, cancellationToken: cancellationToken));
@@ -72,12 +78,14 @@ internal sealed class AnalysisStore(PlatformDatabase database, OutboxStore outbo
                 },
                 cancellationToken,
                 promised);
-        if (rows is null)
-        {
-            return null;
+            if (rows is null)
+            {
+                return null;
+            }
+
+            outbox.Committed(rows);
         }
 
-        outbox.Committed(rows);
         signals.Publish(record.Id, AnalysisStatuses.IsTerminal(record.Status));
         return record with { Version = record.Version + 1 };
     }

@@ -9,8 +9,8 @@ namespace Palimpsest.Hosting;
 /// </summary>
 internal sealed class InMemoryPlatformCache : IPlatformCache, IDisposable
 {
-    /// <summary>About six megabytes.</summary>
-    private const int Most = 20_000;
+    /// <summary>Entries: about six megabytes.</summary>
+    public const int Most = 20_000;
 
     private readonly MemoryCache cache = new(new MemoryCacheOptions { SizeLimit = Most });
 

@@ -20,23 +20,32 @@ internal sealed partial class OutboxDispatcher(
     private static readonly Counter<long> Sent = PlatformTelemetry.Meter.CreateCounter<long>("palimpsest.outbox.messages", description: "Outbox messages by outcome");
 
     private readonly List<string> sent = []; // confirmed, and still in the table
-    private OutboxMessage[] leaving = []; // on their way to the broker
     private long looked, firstSent;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        bool started = false;
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
                 await state.WaitUntilReadyAsync(stoppingToken);
-                outbox.Send(here: true);
+                if (!started)
+                {
+                    await outbox.TakeOverAsync(stoppingToken);
+                    outbox.Send(here: true);
+                    started = true;
+                }
+
                 if (!await DispatchAsync(stoppingToken))
                 {
                     await outbox.WaitAsync(sent.Count > 0 ? Linger : Poll, stoppingToken);
                 }
 
-                await RemoveAsync(Linger, stoppingToken);
+                if (sent.Count >= Batch || time.GetElapsedTime(firstSent) >= Linger)
+                {
+                    await RemoveAsync(stoppingToken);
+                }
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -52,15 +61,16 @@ internal sealed partial class OutboxDispatcher(
         await LeaveAsync();
     }
 
-    /// <returns>False when nothing was there to send.</returns>
+    /// <returns>False when there was nothing to send, or not everything could be sent: time to wait.</returns>
     private async Task<bool> DispatchAsync(CancellationToken cancellationToken)
     {
         IReadOnlyList<OutboxMessage> found = [];
         // What nobody has at hand: written while there was too much of it, to be sent later, or by a process that died.
         if (outbox.TakeUnclaimed() || time.GetElapsedTime(looked) >= Poll - Linger)
         {
+            await RemoveAsync(cancellationToken); // or it could be found again
             found = await outbox.ClaimAsync(Batch, cancellationToken);
-            looked = found.Count == Batch ? 0 : time.GetTimestamp();
+            looked = time.GetTimestamp();
         }
 
         OutboxMessage[] rows = [.. found, .. outbox.TakeAtHand(Batch)];
@@ -69,9 +79,7 @@ internal sealed partial class OutboxDispatcher(
             return false;
         }
 
-        leaving = rows;
         bool[] outcomes = await Task.WhenAll(rows.Select(row => TrySendAsync(row, cancellationToken)));
-        leaving = [];
         string[] kept = [.. rows.Where((_, i) => !outcomes[i]).Select(r => r.Id)];
         if (sent.Count == 0)
         {
@@ -80,19 +88,27 @@ internal sealed partial class OutboxDispatcher(
 
         sent.AddRange(rows.Where((_, i) => outcomes[i]).Select(r => r.Id));
         Sent.Add(rows.Length - kept.Length, new KeyValuePair<string, object?>("outcome", "sent"));
+        // While the broker takes nothing from here, rows stay free for whoever can send them.
+        outbox.Send(here: kept.Length == 0);
         if (kept.Length > 0)
         {
             Sent.Add(kept.Length, new KeyValuePair<string, object?>("outcome", "kept"));
-            await outbox.ReleaseAsync(kept, Poll, cancellationToken);
+            await outbox.ReleaseAsync(kept, Poll, CancellationToken.None);
+            return false;
+        }
+
+        if (found.Count == Batch)
+        {
+            looked = 0; // there is more
         }
 
         return true;
     }
 
     /// <summary>Removes what was sent, many rows at a time. A process that dies before that sends them twice.</summary>
-    private async Task RemoveAsync(TimeSpan after, CancellationToken cancellationToken)
+    private async Task RemoveAsync(CancellationToken cancellationToken)
     {
-        if (sent.Count > 0 && (sent.Count >= Batch || time.GetElapsedTime(firstSent) >= after))
+        if (sent.Count > 0)
         {
             await outbox.RemoveAsync(sent, cancellationToken);
             sent.Clear();
@@ -105,8 +121,8 @@ internal sealed partial class OutboxDispatcher(
         outbox.Send(here: false);
         try
         {
-            await RemoveAsync(TimeSpan.Zero, CancellationToken.None);
-            string[] rest = [.. leaving.Concat(outbox.TakeAtHand(int.MaxValue)).Select(r => r.Id)];
+            await RemoveAsync(CancellationToken.None);
+            string[] rest = [.. outbox.TakeAtHand(int.MaxValue).Select(r => r.Id)];
             if (rest.Length > 0)
             {
                 await outbox.ReleaseAsync(rest, TimeSpan.Zero, CancellationToken.None);
@@ -114,7 +130,7 @@ internal sealed partial class OutboxDispatcher(
         }
         catch (Exception e)
         {
-            LogFailed(e);
+            LogLeft(e);
         }
     }
 
@@ -148,9 +164,13 @@ internal sealed partial class OutboxDispatcher(
 
             return true;
         }
-        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception e)
         {
-            LogKept(row.AnalysisId, row.Type, e.Message);
+            if (!cancellationToken.IsCancellationRequested)
+            {
+                LogKept(row.AnalysisId, row.Type, e.Message);
+            }
+
             return false;
         }
     }
@@ -158,6 +178,9 @@ internal sealed partial class OutboxDispatcher(
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Type} of {AnalysisId} stays in the outbox: {Reason}")]
     private partial void LogKept(string analysisId, string type, string reason);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The outbox could not be read; trying again")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "The outbox could not be read or tidied; trying again")]
     private partial void LogFailed(Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The outbox was left as it is; others go on with it when claims have run out")]
+    private partial void LogLeft(Exception exception);
 }

@@ -28,6 +28,9 @@ public sealed record OutboxMessage
     /// <summary>Not sent before this time; null: at once.</summary>
     public DateTimeOffset? NotBefore { get; init; }
 
+    /// <summary>The message itself, where it was made; null when the row was read.</summary>
+    internal object? Contract { get; init; }
+
     /// <summary>A command to one queue.</summary>
     public static OutboxMessage Command<T>(TimeProvider time, string queue, string analysisId, T message)
         where T : class => Create(time, queue, analysisId, message);
@@ -35,9 +38,6 @@ public sealed record OutboxMessage
     /// <summary>An event to whoever listens.</summary>
     public static OutboxMessage Event<T>(TimeProvider time, string analysisId, T message)
         where T : class => Create(time, null, analysisId, message);
-
-    /// <summary>The message itself, where it was made; null when the row was read.</summary>
-    internal object? Contract { get; init; }
 
     /// <summary>The contract type and value this row carries.</summary>
     /// <exception cref="InvalidOperationException">The row names a type that is not a contract.</exception>
@@ -69,4 +69,4 @@ public sealed record OutboxMessage
 /// <param name="Message">What it says.</param>
 /// <param name="ClaimedUntil">Unix milliseconds; until then nobody else sends it.</param>
 /// <param name="Ours">The claim is this process'.</param>
-public sealed record OutboxRow(OutboxMessage Message, long ClaimedUntil, bool Ours);
+internal sealed record OutboxRow(OutboxMessage Message, long ClaimedUntil, bool Ours);

@@ -6,7 +6,7 @@ namespace Palimpsest.Hosting;
 
 /// <summary>
 /// The outbox table. Only adding a row is a promise: a claim or removal that a power cut undoes costs a second sending. While this process sends, what it adds is claimed as it is written and
-/// kept at hand: in the ordinary course nobody reads the table, which is for those who come after a process that died.
+/// kept at hand: the table is read once a second, for what a process that died has left.
 /// </summary>
 public sealed class OutboxStore(PlatformDatabase database, PlatformSettings settings, TimeProvider time) : IDisposable
 {
@@ -31,7 +31,7 @@ public sealed class OutboxStore(PlatformDatabase database, PlatformSettings sett
     private int unclaimed;
 
     /// <summary>Adds rows within the caller's transaction. Call <see cref="Committed"/> with what it returns after the commit.</summary>
-    public async Task<IReadOnlyList<OutboxRow>> AddAsync(DbTransaction transaction, IReadOnlyCollection<OutboxMessage> messages, CancellationToken cancellationToken)
+    internal async Task<IReadOnlyList<OutboxRow>> AddAsync(DbTransaction transaction, IReadOnlyCollection<OutboxMessage> messages, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(transaction);
         ArgumentNullException.ThrowIfNull(messages);
@@ -53,9 +53,8 @@ public sealed class OutboxStore(PlatformDatabase database, PlatformSettings sett
     }
 
     /// <summary>Tells the dispatcher of this process that rows were committed.</summary>
-    public void Committed(IReadOnlyCollection<OutboxRow> rows)
+    internal void Committed(IReadOnlyCollection<OutboxRow> rows)
     {
-        ArgumentNullException.ThrowIfNull(rows);
         if (rows.Count == 0)
         {
             return;
@@ -89,14 +88,14 @@ public sealed class OutboxStore(PlatformDatabase database, PlatformSettings sett
     /// <summary>From now on what is added is claimed for this process and handed over by <see cref="TakeAtHand"/>; or no longer.</summary>
     internal void Send(bool here) => sending = here;
 
-    /// <summary>Rows of this process, claimed and committed, in the order of their commits. Whoever waited until the claim is about to run out is left to whoever looks into the table.</summary>
+    /// <summary>Rows of this process, claimed and committed, in the order of their commits. Those whose claim has run out are free again and left to whoever finds them in the table.</summary>
     internal IReadOnlyList<OutboxMessage> TakeAtHand(int limit)
     {
         var taken = new List<OutboxMessage>();
-        long latest = (time.GetUtcNow() + SendTimeout).ToUnixTimeMilliseconds();
+        long now = time.GetUtcNow().ToUnixTimeMilliseconds();
         while (taken.Count < limit && atHand.TryDequeue(out var row))
         {
-            if (row.ClaimedUntil >= latest)
+            if (row.ClaimedUntil > now)
             {
                 taken.Add(row.Message);
             }
@@ -126,6 +125,11 @@ public sealed class OutboxStore(PlatformDatabase database, PlatformSettings sett
         return rows;
     }
 
+    /// <summary>In a platform of one process, whoever holds a claim as it starts is dead: its rows are free at once, and those to be sent later keep their time unless it is near.</summary>
+    internal Task TakeOverAsync(CancellationToken cancellationToken) => settings.Embedded
+        ? database.ExecuteAsync("UPDATE outbox SET claimed_until = 0 WHERE claimed_until > 0 AND claimed_until <= @until", new { until = (time.GetUtcNow() + Claim).ToUnixTimeMilliseconds() }, cancellationToken, promised: false)
+        : Task.CompletedTask;
+
     /// <summary>Removes rows the broker confirmed.</summary>
     internal Task RemoveAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken) =>
         database.ExecuteAsync($"DELETE FROM outbox WHERE {database.IsOneOf("id", "ids")}", new { ids = Array(ids) }, cancellationToken, promised: false);
@@ -136,7 +140,7 @@ public sealed class OutboxStore(PlatformDatabase database, PlatformSettings sett
             $"UPDATE outbox SET claimed_until = @due WHERE {database.IsOneOf("id", "ids")}",
             new { ids = Array(ids), due = (time.GetUtcNow() + after).ToUnixTimeMilliseconds() }, cancellationToken, promised: false);
 
-    /// <summary>Rows waiting; the intake refuses above a limit.</summary>
+    /// <summary>Rows in the table, sent ones included until they are removed.</summary>
     public Task<long> CountAsync(CancellationToken cancellationToken) => database.QueryFirstAsync<long>("SELECT count(*) FROM outbox", null, cancellationToken);
 
     private static string[] Array(IReadOnlyCollection<string> ids) => [.. ids];

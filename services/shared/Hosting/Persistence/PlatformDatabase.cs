@@ -21,6 +21,9 @@ public sealed class PlatformDatabase : IAsyncDisposable
     // SQLite has one writer; queueing here is fair, does not poll as its busy handler does, and shares the cost of commits.
     private readonly GroupCommit commits;
 
+    // SQLite compiles each text once, and a list must not make a text for each length it comes in: lengths are rounded up. A padding of nulls is nothing to IN (there is no NOT IN over a list).
+    static PlatformDatabase() => SqlMapper.Settings.PadListExpansions = true;
+
     /// <summary>Opens nothing yet.</summary>
     public PlatformDatabase(PlatformSettings settings)
     {
