@@ -78,6 +78,7 @@ internal sealed class BatchesEndpoint(
 
         var document = BatchDocuments.From(batch, [.. accepted.Select(a => a.Record)]);
         var answer = new StoredAnswer(hash, StatusCodes.Status202Accepted, document.Links.Self, JsonSerializer.Serialize(document, PlatformJson.Options));
+        bool scheduled = false;
         await acceptance.CommitAsync(
             accepted,
             async transaction =>
@@ -86,7 +87,7 @@ internal sealed class BatchesEndpoint(
                 if (batch.CompletedAt is { } at)
                 {
                     var ended = accepted.GroupBy(a => (a.Record.Status, a.Record.Findings.Result?.Verdict)).Select(g => (g.Key.Status, g.Key.Verdict, g.LongCount())).ToList();
-                    await webhooks.ScheduleBatchAsync(transaction, batch.Finish(at, ended), CancellationToken.None);
+                    scheduled = await webhooks.ScheduleBatchAsync(transaction, batch.Finish(at, ended), CancellationToken.None);
                 }
 
                 if (reservation is not null)
@@ -96,7 +97,7 @@ internal sealed class BatchesEndpoint(
             },
             cancellationToken);
         reservation?.Committed();
-        if (batch.CompletedAt is not null)
+        if (scheduled)
         {
             webhooks.Wake();
         }

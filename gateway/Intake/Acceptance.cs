@@ -77,6 +77,7 @@ internal sealed class Acceptance(
         cancellationToken.ThrowIfCancellationRequested();
         AnalysisRecord[] records = [.. items.Select(i => i.Record)];
         AnalysisRecord[] finished = [.. records.Where(r => AnalysisStatuses.IsTerminal(r.Status))];
+        bool scheduled = false;
         try
         {
             await analyses.InsertAsync(
@@ -85,7 +86,7 @@ internal sealed class Acceptance(
                 {
                     foreach (var record in finished)
                     {
-                        await webhooks.ScheduleAsync(transaction, record, CancellationToken.None);
+                        scheduled |= await webhooks.ScheduleAsync(transaction, record, CancellationToken.None);
                     }
 
                     if (also is not null)
@@ -111,7 +112,7 @@ internal sealed class Acceptance(
             gate.Accepted(records[0].Tenant, records.Length - finished.Length);
         }
 
-        if (finished.Length > 0)
+        if (scheduled)
         {
             webhooks.Wake();
         }
