@@ -25,7 +25,7 @@ public sealed class OutboxStore(PlatformDatabase database, PlatformSettings sett
     /// <summary>More than this at hand is more than is sent in a moment: the rest waits in the table alone.</summary>
     private const int MostAtHand = 512;
 
-    private readonly SemaphoreSlim wake = new(0, 1);
+    private readonly Bell bell = new();
     private readonly ConcurrentQueue<OutboxRow> atHand = new();
     private volatile bool sending;
     private int unclaimed;
@@ -72,18 +72,11 @@ public sealed class OutboxStore(PlatformDatabase database, PlatformSettings sett
             }
         }
 
-        try
-        {
-            wake.Release();
-        }
-        catch (SemaphoreFullException)
-        {
-            // It is awake already.
-        }
+        bell.Ring();
     }
 
     /// <inheritdoc/>
-    public void Dispose() => wake.Dispose();
+    public void Dispose() => bell.Dispose();
 
     /// <summary>From now on what is added is claimed for this process and handed over by <see cref="TakeAtHand"/>; or no longer.</summary>
     internal void Send(bool here) => sending = here;
@@ -108,7 +101,7 @@ public sealed class OutboxStore(PlatformDatabase database, PlatformSettings sett
     internal bool TakeUnclaimed() => Interlocked.Exchange(ref unclaimed, 0) != 0;
 
     /// <summary>Waits for <see cref="Committed"/>, or for the poll interval (rows of processes that died).</summary>
-    internal Task WaitAsync(TimeSpan poll, CancellationToken cancellationToken) => wake.WaitAsync(poll, cancellationToken);
+    internal Task WaitAsync(TimeSpan poll, CancellationToken cancellationToken) => bell.WaitAsync(poll, cancellationToken);
 
     /// <summary>Takes the oldest unclaimed rows for a while.</summary>
     internal async Task<IReadOnlyList<OutboxMessage>> ClaimAsync(int limit, CancellationToken cancellationToken)

@@ -13,7 +13,7 @@ public sealed class WebhookSchedule(TimeProvider time) : IWebhookScheduler, IDis
         ON CONFLICT DO NOTHING
         """;
 
-    private readonly SemaphoreSlim wake = new(0, 1);
+    private readonly Bell bell = new();
 
     /// <inheritdoc/>
     public Task<bool> ScheduleAsync(DbTransaction transaction, AnalysisRecord record, CancellationToken cancellationToken)
@@ -38,23 +38,13 @@ public sealed class WebhookSchedule(TimeProvider time) : IWebhookScheduler, IDis
     }
 
     /// <inheritdoc/>
-    public void Wake()
-    {
-        try
-        {
-            wake.Release();
-        }
-        catch (SemaphoreFullException)
-        {
-            // It is awake already.
-        }
-    }
+    public void Wake() => bell.Ring();
 
     /// <summary>Waits for <see cref="Wake"/>, at most so long (rows of other processes ring no bell here).</summary>
-    public Task WaitAsync(TimeSpan atMost, CancellationToken cancellationToken) => wake.WaitAsync(atMost, cancellationToken);
+    public Task WaitAsync(TimeSpan atMost, CancellationToken cancellationToken) => bell.WaitAsync(atMost, cancellationToken);
 
     /// <inheritdoc/>
-    public void Dispose() => wake.Dispose();
+    public void Dispose() => bell.Dispose();
 
     private async Task<bool> AddAsync(DbTransaction transaction, string type, Subject about, Func<DateTimeOffset, string> body, CancellationToken cancellationToken)
     {
