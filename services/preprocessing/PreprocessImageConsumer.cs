@@ -39,7 +39,8 @@ internal sealed partial class PreprocessImageConsumer(IBlobStore blobs, Preproce
         }
         catch (BlobNotFoundException)
         {
-            Log.Erased(logger, command.AnalysisId); // deleted by its owner while it waited
+            // Deleted by its owner while it waited, and then nobody hears this; or this service looks at another folder than the gateway.
+            await RejectAsync(context, new Refusal(ErrorCodes.ProcessingCrashed, "The upload is not in the blob store; submit it again. (For operators: do all services share one PALIMPSEST_DATA?)"));
         }
         finally
         {
@@ -59,9 +60,6 @@ internal sealed partial class PreprocessImageConsumer(IBlobStore blobs, Preproce
     {
         [LoggerMessage(1, LogLevel.Information, "{AnalysisId} rejected: {Code}")]
         public static partial void Rejected(ILogger logger, string analysisId, string code);
-
-        [LoggerMessage(2, LogLevel.Information, "{AnalysisId} has no upload any more; nothing to prepare")]
-        public static partial void Erased(ILogger logger, string analysisId);
     }
 }
 

@@ -54,7 +54,7 @@ public sealed class Preprocessor(DecoderPool decoders, IFaceFinder faces)
         view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
         try
         {
-            var found = faces.Find(new ReadOnlySpan<byte>(start + view.PointerOffset + PreparedImage.HeaderBytes, bytes), geometry.AnalysedWidth, geometry.AnalysedHeight, cancellationToken);
+            var found = faces.FindUpright(new ReadOnlySpan<byte>(start + view.PointerOffset + PreparedImage.HeaderBytes, bytes), geometry, cancellationToken);
             activity?.SetTag("palimpsest.faces", found.Count);
             return found;
         }

@@ -20,7 +20,7 @@ internal sealed class ReportingOptions
     [Range(0, 3600)]
     public double OvertakenSeconds { get; set; } = 30;
 
-    /// <summary>Re-sends of a step before it is given up.</summary>
+    /// <summary>Re-sends of a step before it is given up, if others are answered meanwhile; while none is, it is sent again until the final deadline.</summary>
     [Range(0, 20)]
     public int MaxResends { get; set; } = 4;
 
@@ -32,7 +32,7 @@ internal sealed class ReportingOptions
     [Range(1, 86_400)]
     public double DetectorGoneSeconds { get; set; } = 120;
 
-    /// <summary>A step that was sent this long ago is given up whatever else, hours.</summary>
+    /// <summary>A step that was sent this long ago is given up whatever else, hours; so is one that nobody answers when its picture was accepted this long ago.</summary>
     [Range(0.001, 720)]
     public double FinalDeadlineHours { get; set; } = 24;
 
@@ -59,6 +59,10 @@ internal sealed class ReportingOptions
     /// <summary>Time between two retention sweeps, seconds.</summary>
     [Range(0.05, 86_400)]
     public double RetentionSweepSeconds { get; set; } = 15;
+
+    /// <summary>How long the record of an erased analysis is kept (verdict, score, SHA-256, times), days.</summary>
+    [Range(0.001, 36_500)]
+    public double RecordDays { get; set; } = 365;
 
     /// <summary>Blobs that belong to no analysis are removed when older than this, hours: an upload that was never accepted.</summary>
     [Range(0.01, 720)]

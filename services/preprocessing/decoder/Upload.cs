@@ -39,7 +39,7 @@ internal sealed class Upload : IDisposable
     /// <exception cref="RefusalException">Empty, not an image we accept, unreadable, or beyond a limit.</exception>
     public static Upload Open(string path, DecodeLimits limits)
     {
-        byte[] bytes = File.ReadAllBytes(path);
+        byte[] bytes = ReadAll(path);
         if (bytes.Length == 0)
         {
             throw new RefusalException(ErrorCodes.ImageEmpty, "The file has no bytes; send the picture itself.");
@@ -82,6 +82,19 @@ internal sealed class Upload : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => Image.Dispose();
+
+    private static byte[] ReadAll(string path)
+    {
+        try
+        {
+            return File.ReadAllBytes(path);
+        }
+        catch (OutOfMemoryException)
+        {
+            throw new RefusalException(
+                ErrorCodes.ImageTooLarge, $"The file has {new FileInfo(path).Length >> 20} MiB, more than a decoder may hold; save the picture compressed, or raise Decoder:ManagedHeapBytes and Decoder:MemoryBytes.");
+        }
+    }
 
     private static VipsPixels Decode(VipsImage image, int width, int height)
     {

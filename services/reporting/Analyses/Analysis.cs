@@ -190,11 +190,12 @@ internal sealed class Analysis(Calibration calibration, ReportingOptions options
             });
         }
 
-        // Image and maps go, the numbers stay.
-        var findings = record.Findings;
+        // Image, maps and what the client said of them go, the numbers stay; with zero retention, which is over at once, the client still knows its picture by its metadata.
+        var (findings, request) = (record.Findings, record.Request);
         return !terminal || record.ErasedAt is not null ? null : Done(record with
         {
             ErasedAt = now,
+            Request = request with { Filename = null, SourceUrl = null, CallbackUrl = null, Metadata = request.ZeroRetention ? request.Metadata : null },
             Findings = findings with
             {
                 Prepared = null,

@@ -76,18 +76,7 @@ internal sealed partial class EvidenceBook(
 
         // Whoever asks for the same meanwhile waits for the same; it is finished even when all of them leave.
         string key = BlobKeys.Evidence(record.Id, item.Name);
-        var made = making.GetOrAdd(key, _ => MakeAsync(record, item));
-        try
-        {
-            return await made.WaitAsync(cancellationToken);
-        }
-        finally
-        {
-            if (made.IsCompleted)
-            {
-                making.TryRemove(new(key, made));
-            }
-        }
+        return await making.GetOrAdd(key, _ => MakeAsync(key, record, item)).WaitAsync(cancellationToken);
     }
 
     private async Task<EvidenceDocument?> KeptAsync(AnalysisRecord record, EvidenceDocument item, CancellationToken cancellationToken)
@@ -104,9 +93,9 @@ internal sealed partial class EvidenceBook(
         }
     }
 
-    private async Task<EvidenceDocument> MakeAsync(AnalysisRecord record, EvidenceDocument item)
+    private async Task<EvidenceDocument> MakeAsync(string key, AnalysisRecord record, EvidenceDocument item)
     {
-        await Task.Yield();
+        await Task.Yield(); // the entry is there before it can be removed
         string output = blobs.CreateTemporaryPath();
         long start = time.GetTimestamp();
         try
@@ -137,6 +126,7 @@ internal sealed partial class EvidenceBook(
         }
         finally
         {
+            making.TryRemove(key, out _);
             File.Delete(output);
         }
     }

@@ -15,6 +15,8 @@ internal sealed class AnalysisEraser(AnalysisUpdater updater, IBlobStore blobs, 
             return;
         }
 
+        // From here on the client is told that it is gone and does not ask again: what is left goes whether it waits for the answer or not.
+        cancellationToken = CancellationToken.None;
         if (record.Request.CacheKey is { } key && await cache.GetAsync(key, cancellationToken) == record.Id)
         {
             await cache.RemoveAsync(key, cancellationToken);

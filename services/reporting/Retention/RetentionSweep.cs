@@ -5,11 +5,13 @@ namespace Palimpsest.Reporting;
 
 /// <summary>
 /// Erases what has been kept long enough: by default at <c>ExpiresAt</c>; with <c>retention: zero</c> as soon as the result is delivered or delivery was given up, and without a
-/// webhook after a short grace. Also removes blobs that no analysis speaks of.
+/// webhook after a short grace. Also removes blobs that no analysis speaks of, and the records of what was erased long ago.
 /// </summary>
 internal sealed partial class RetentionSweep(
     PlatformDatabase database, IAnalysisStore store, IBlobStore blobs, AnalysisEraser eraser, ReportingOptions options, TimeProvider time, ILogger<RetentionSweep> log) : BackgroundService
 {
+    private const int Group = 200;
+
     private static readonly TimeSpan OrphanInterval = TimeSpan.FromHours(1);
 
     private const string Deliveries = """
@@ -47,43 +49,71 @@ internal sealed partial class RetentionSweep(
         }
     }
 
-    /// <summary>Removes blobs of analyses that do not exist (uploads never accepted) or are erased (work that finished late).</summary>
+    /// <summary>Removes blobs of analyses that do not exist (uploads never accepted) or are erased (work that finished late), and files that a killed process had begun.</summary>
+    /// <returns>Of how many analyses.</returns>
     public async Task<int> RemoveOrphansAsync(CancellationToken cancellationToken)
     {
         int removed = 0;
-        await foreach (string id in blobs.AnalysesOlderThanAsync(time.GetUtcNow().AddHours(-options.OrphanHours), cancellationToken))
+        var before = time.GetUtcNow().AddHours(-options.OrphanHours);
+        var group = new List<string>(Group);
+        await foreach (string id in blobs.AnalysesOlderThanAsync(before, cancellationToken))
         {
-            var record = await store.LoadAsync(id, cancellationToken);
-            if (record is not null && AnalysisStatuses.IsTerminal(record.Status))
+            group.Add(id);
+            if (group.Count == Group)
             {
-                // A process that died between the report and the tidying; with the in-memory transport no message comes again to remind of it.
-                await blobs.DeleteAsync(BlobKeys.Prepared(id), cancellationToken);
-            }
-
-            if (record is null or { ErasedAt: not null })
-            {
-                await blobs.DeleteAnalysisAsync(id, cancellationToken);
-                LogOrphan(id);
-                removed++;
+                removed += await RemoveOrphansAsync(group, cancellationToken);
+                group.Clear();
             }
         }
 
+        removed += await RemoveOrphansAsync(group, cancellationToken);
+        await blobs.RemoveTemporaryAsync(before, cancellationToken);
         return removed;
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    /// <summary>Removes what is left of analyses that were erased long ago.</summary>
+    /// <returns>How many records.</returns>
+    public async Task<int> RemoveRecordsAsync(CancellationToken cancellationToken)
     {
-        var orphansDue = time.GetUtcNow();
+        long before = time.GetUtcNow().AddDays(-options.RecordDays).ToUnixTimeMilliseconds();
+        int removed = 0;
+        while (true)
+        {
+            var ids = await database.QueryAsync<string>("SELECT id FROM analyses WHERE erased_at < @before ORDER BY erased_at LIMIT @limit", new { before, limit = Group }, cancellationToken);
+            if (ids.Count == 0)
+            {
+                break;
+            }
+
+            string[] gone = [.. ids];
+            await database.ExecuteAsync($"DELETE FROM feedback WHERE {database.IsOneOf("analysis_id", "gone")}", new { gone }, cancellationToken);
+            removed += await database.ExecuteAsync($"DELETE FROM analyses WHERE {database.IsOneOf("id", "gone")}", new { gone }, cancellationToken);
+        }
+
+        await database.ExecuteAsync("DELETE FROM batches WHERE completed_at < @before AND NOT EXISTS (SELECT 1 FROM analyses WHERE batch_id = batches.id)", new { before }, cancellationToken);
+        await database.ExecuteAsync("DELETE FROM detectors WHERE seen_at < @before", new { before }, cancellationToken);
+        return removed;
+    }
+
+    /// <summary>Erasure is often due within a minute of the result; the hourly work, which looks at everything that is kept, must not hold it up.</summary>
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
+        RepeatAsync(TimeSpan.FromSeconds(options.RetentionSweepSeconds), EraseAsync, stoppingToken),
+        RepeatAsync(
+            OrphanInterval,
+            async token =>
+            {
+                await RemoveOrphansAsync(token);
+                await RemoveRecordsAsync(token);
+            },
+            stoppingToken));
+
+    private async Task RepeatAsync(TimeSpan pause, Func<CancellationToken, Task> sweep, CancellationToken stoppingToken)
+    {
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
-                await EraseAsync(stoppingToken);
-                if (time.GetUtcNow() >= orphansDue)
-                {
-                    await RemoveOrphansAsync(stoppingToken);
-                    orphansDue = time.GetUtcNow() + OrphanInterval;
-                }
+                await sweep(stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -94,8 +124,34 @@ internal sealed partial class RetentionSweep(
                 LogFailed(e);
             }
 
-            await Task.Delay(TimeSpan.FromSeconds(options.RetentionSweepSeconds), time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+    }
+
+    private async Task<int> RemoveOrphansAsync(List<string> ids, CancellationToken cancellationToken)
+    {
+        var known = (await database.QueryAsync<Kept>($"""SELECT id AS "Id", status AS "Status", erased_at AS "ErasedAt" FROM analyses WHERE {database.IsOneOf("id", "ids")}""", new { ids = ids.ToArray() }, cancellationToken))
+            .ToDictionary(k => k.Id, StringComparer.Ordinal);
+        int removed = 0;
+        foreach (string id in ids)
+        {
+            if (known.TryGetValue(id, out var record) && record.ErasedAt is null)
+            {
+                if (AnalysisStatuses.IsTerminal(record.Status))
+                {
+                    // A process that died between the report and the tidying; with the in-memory transport no message comes again to remind of it.
+                    await blobs.DeleteAsync(BlobKeys.Prepared(id), cancellationToken);
+                }
+
+                continue;
+            }
+
+            await blobs.DeleteAnalysisAsync(id, cancellationToken);
+            LogOrphan(id);
+            removed++;
+        }
+
+        return removed;
     }
 
     /// <summary>Null: erase now.</summary>
@@ -115,6 +171,15 @@ internal sealed partial class RetentionSweep(
             _ => null,
         };
         return until > now ? until : null;
+    }
+
+    private sealed class Kept
+    {
+        public string Id { get; set; } = "";
+
+        public string Status { get; set; } = "";
+
+        public long? ErasedAt { get; set; }
     }
 
     private sealed class DeliveryCounts

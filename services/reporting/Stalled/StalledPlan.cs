@@ -29,9 +29,15 @@ internal sealed class StalledPlan(ReportingOptions options, StepProgress progres
             return null;
         }
 
-        return record.StageAttempts < options.MaxResends
-            ? new StepOverdue(Counted: true)
-            : new StepAbandoned(null, $"No answer after {record.StageAttempts + 1} tries.");
+        if (record.StageAttempts < options.MaxResends)
+        {
+            return new StepOverdue(Counted: true);
+        }
+
+        // While nothing at all comes back, nobody is there to answer: what was accepted is sent again, no more often than the last time, until somebody is.
+        return overtaken || now - record.CreatedAt >= TimeSpan.FromHours(options.FinalDeadlineHours)
+            ? new StepAbandoned(null, $"No answer after {record.StageAttempts + 1} tries.")
+            : new StepOverdue(Counted: false);
     }
 
     private string? Gone(AnalysisRecord record, TimeSpan waited)

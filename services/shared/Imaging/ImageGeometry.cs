@@ -26,7 +26,7 @@ public sealed record ImageGeometry
 
     /// <summary>Orientations 5..8 swap the axes.</summary>
     [JsonIgnore]
-    public bool SwapsAxes => Orientation >= 5;
+    public bool SwapsAxes => Turning.SwapsAxes(Orientation);
 
     /// <summary>Width a viewer shows.</summary>
     [JsonIgnore]
@@ -39,6 +39,17 @@ public sealed record ImageGeometry
     /// <summary>True when the networks saw fewer pixels than the file has.</summary>
     [JsonIgnore]
     public bool Reduced => AnalysedWidth != StoredWidth || AnalysedHeight != StoredHeight;
+
+    /// <summary>The analysed pixels as a viewer shows them, as stored pixels of their own: its <see cref="ToDisplayed(double, double)"/> leads from there back to the analysed pixels.</summary>
+    [JsonIgnore]
+    public ImageGeometry Upright
+    {
+        get
+        {
+            var (width, height) = SwapsAxes ? (AnalysedHeight, AnalysedWidth) : (AnalysedWidth, AnalysedHeight);
+            return new() { StoredWidth = width, StoredHeight = height, AnalysedWidth = width, AnalysedHeight = height, Orientation = Turning.Inverse(Orientation) };
+        }
+    }
 
     /// <summary>Maps a box from analysed pixels to displayed pixels, clipped to the picture.</summary>
     public PixelBox ToDisplayed(PixelBox box)

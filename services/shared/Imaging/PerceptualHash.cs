@@ -26,7 +26,8 @@ public static class PerceptualHash
     /// <param name="orientation">EXIF orientation 1..8.</param>
     public static ulong Of(ReadOnlySpan<byte> rgb, int width, int height, int orientation)
     {
-        float[] cells = Orient(Shrink(rgb, width, height), orientation);
+        Span<float> cells = stackalloc float[Side * Side];
+        Turning.Apply(Shrink(rgb, width, height), Side, Side, 1, orientation, cells);
         Span<double> low = stackalloc double[Kept * Kept];
         Span<double> rows = stackalloc double[Side * Kept];
         for (int y = 0; y < Side; y++)
@@ -134,36 +135,5 @@ public static class PerceptualHash
         }
 
         return ((299 * red) + (587 * green) + (114 * blue)) / (1000f * count);
-    }
-
-    /// <summary>TIFF 6.0 tag 274: from the stored cell to the shown one.</summary>
-    private static float[] Orient(float[] stored, int orientation)
-    {
-        if (orientation is < 2 or > 8)
-        {
-            return stored;
-        }
-
-        var shown = new float[stored.Length];
-        const int Last = Side - 1;
-        for (int y = 0; y < Side; y++)
-        {
-            for (int x = 0; x < Side; x++)
-            {
-                var (sx, sy) = orientation switch
-                {
-                    2 => (Last - x, y),
-                    3 => (Last - x, Last - y),
-                    4 => (x, Last - y),
-                    5 => (y, x),
-                    6 => (y, Last - x),
-                    7 => (Last - y, Last - x),
-                    _ => (Last - y, x),
-                };
-                shown[(y * Side) + x] = stored[(sy * Side) + sx];
-            }
-        }
-
-        return shown;
     }
 }

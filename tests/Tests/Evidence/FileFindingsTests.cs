@@ -40,20 +40,33 @@ public sealed class FileFindingsTests
         found.Facts.ShouldContain(new EvidenceFact("GPS position", "present"));
     }
 
+    [Theory]
+    [InlineData("Imagenomic Portraiture")]
+    [InlineData("Canvas X Pro")]
+    public void Metadata_APartOfAWordNamesNoProgram(string software) =>
+        Examine(TestPictures.WithExif(Jpeg(Scene(1), 90), 1, gps: false, (0x131, software)), EvidenceNames.Metadata).Summary.ShouldNotContain(software);
+
+    [Fact]
+    public void Metadata_AThumbnailThatIsDescribedBadlyIsNone() =>
+        Examine(Camera("2026:03:04 10:00:00", "2026:03:04 10:00:00", Thumbnail(1), offsets: 2), EvidenceNames.Metadata).Facts.ShouldNotContain(f => f.Label == "Embedded thumbnail");
+
     [Fact]
     public void Metadata_StrippedIsWorthKnowing() =>
         Examine(TestPictures.Encode(Scene(1), Width, Height, "jpegsave_buffer", ("Q", "90"), ("keep", "none")), EvidenceNames.Metadata).Summary.ShouldContain("no EXIF");
 
-    [Fact]
-    public void ContentCredentials_AreFoundAndNotVerified()
+    [Theory]
+    [InlineData("trainedAlgorithmicMedia", EvidenceFindings.Unusual)]
+    [InlineData("compositeWithTrainedAlgorithmicMedia", EvidenceFindings.Unusual)]
+    [InlineData("compositeCapture", EvidenceFindings.Notable)] // of photographs alone
+    public void ContentCredentials_AreFoundAndNotVerified(string source, string finding)
     {
         byte[] store = [.. Encoding.ASCII.GetBytes("JP\0\u0001\0\0\0\u0001\0\0\u0001\0jumb\0\0\0\u0026jumdc2pa\0\u0011\0\u0010"), 0x80, 0, 0, 0xAA, .. Encoding.ASCII.GetBytes(
-            "c2pa.actions...c2pa.created...http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia")];
+            "c2pa.actions...c2pa.created...http://cv.iptc.org/newscodes/digitalsourcetype/" + source)];
         var found = Examine(TestPictures.InsertSegment(Jpeg(Scene(1), 90), 0xEB, store), EvidenceNames.C2pa);
 
-        found.Finding.ShouldBe(EvidenceFindings.Unusual);
+        found.Finding.ShouldBe(finding);
         found.Summary.ShouldContain("not verified");
-        found.Facts.ShouldContain(new EvidenceFact("Digital source type", "trainedAlgorithmicMedia"));
+        found.Facts.ShouldContain(new EvidenceFact("Digital source type", source));
         found.Facts.ShouldContain(new EvidenceFact("Actions", "c2pa.created"));
     }
 
@@ -135,7 +148,7 @@ public sealed class FileFindingsTests
     }
 
     /// <summary>Scene 1 as a camera writes it: maker, dates in the EXIF directory, a thumbnail in the second.</summary>
-    private static byte[] Camera(string taken, string changed, byte[]? thumbnail)
+    private static byte[] Camera(string taken, string changed, byte[]? thumbnail, int offsets = 1)
     {
         var tiff = new byte[200 + (thumbnail?.Length ?? 0)];
         "II*\0"u8.CopyTo(tiff);
@@ -149,7 +162,7 @@ public sealed class FileFindingsTests
         if (thumbnail is not null)
         {
             at = 120;
-            Directory(2, 0, (0x201, 4, 1, 200), (0x202, 4, 1, thumbnail.Length));
+            Directory(2, 0, (0x201, 4, offsets, 200), (0x202, 4, 1, thumbnail.Length));
             thumbnail.CopyTo(tiff, 200);
         }
 

@@ -74,6 +74,31 @@ public sealed class LuminanceCoefficientsTests
         coefficients.ShouldBeNull();
     }
 
+    /// <summary>The scan says that it begins behind the DC coefficients, which a baseline scan cannot, and brings no tables for them. Other decoders use tables of their own.</summary>
+    [Fact]
+    public void BaselineWithoutTables_IsNotRead()
+    {
+        byte[] jpeg = TestPictures.Jpeg(96, 64);
+        var made = new List<byte>(jpeg[..2]);
+        int at = 2;
+        for (; jpeg[at + 1] != 0xDA; at += 2 + Length(at))
+        {
+            // 0xC4 with class 0 in its first byte: a DC table.
+            if (jpeg[at + 1] != 0xC4 || jpeg[at + 4] >> 4 != 0)
+            {
+                made.AddRange(jpeg[at..(at + 2 + Length(at))]);
+            }
+        }
+
+        byte[] scan = jpeg[at..];
+        scan[2 + Length(at) - 3] = 1;
+        made.AddRange(scan);
+
+        JpegFile.Read(made.ToArray(), wantCoefficients: true).Coefficients.ShouldBeNull();
+
+        int Length(int segment) => (jpeg[segment + 2] << 8) | jpeg[segment + 3];
+    }
+
     [Fact]
     public void RgbJpeg_HasNoLuminance()
     {

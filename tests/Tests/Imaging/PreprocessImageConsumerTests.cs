@@ -72,11 +72,13 @@ public sealed class PreprocessImageConsumerTests(DecoderFixture fixture) : IClas
     }
 
     [Fact]
-    public async Task ErasedWhileWaiting_IsDroppedSilently()
+    public async Task LostUpload_IsSaidAtOnce()
     {
         await EndpointAsync(new PreprocessImage { AnalysisId = "an_4", Upload = new BlobReference { Key = "an_4/upload", Bytes = 1 }, Options = new AnalysisOptions() });
 
-        (await harness.Consumed.Any<PreprocessImage>(m => m.Context.Message.AnalysisId == "an_4" && m.Exception is null)).ShouldBeTrue();
+        var rejected = (await harness.Published.SelectAsync<ImageRejected>().First()).Context.Message;
+        (rejected.AnalysisId, rejected.Code).ShouldBe(("an_4", ErrorCodes.ProcessingCrashed));
+        rejected.Detail.ShouldContain("submit it again");
     }
 
     private async Task SendAsync(string id, byte[] upload)

@@ -140,6 +140,10 @@ public sealed class ModelCatalogTests : IDisposable
     [InlineData("face", """{"margin":1.5,"native":0.5}""", "face.native")]
     [InlineData("tiling", """{"max_pixels":4194304,"tile":1000,"overlap":600}""", "overlap")]
     [InlineData("name", "7", "cannot be read")]
+    [InlineData("sha256", "null", "sha256")]
+    [InlineData("inputs", "null", "inputs")]
+    [InlineData("inputs", """{"pixels":{"name":"p","std":null}}""", "std")]
+    [InlineData("outputs", """{"mask":{"name":null}}""", "name")]
     public void A_wrong_field_is_named(string field, string value, string? complaint)
     {
         var manifest = ModelFolder.Manifest();

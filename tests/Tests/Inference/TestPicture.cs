@@ -9,7 +9,7 @@ internal static class TestPicture
     public static AnalysisOptions Options { get; } = new();
 
     /// <summary>Writes a prepared image whose pixels a function gives.</summary>
-    public static string Write(int width, int height, Func<int, int, (byte R, byte G, byte B)> pixel, IReadOnlyList<Face>? faces = null, Func<int, int, int, short>? coefficient = null, JpegFacts? jpeg = null)
+    public static string Write(int width, int height, Func<int, int, (byte R, byte G, byte B)> pixel, IReadOnlyList<Face>? faces = null, Func<int, int, int, short>? coefficient = null, JpegFacts? jpeg = null, int orientation = 1)
     {
         string path = Path.GetTempFileName();
         using var file = File.Create(path);
@@ -36,7 +36,7 @@ internal static class TestPicture
         var facts = new ImageFacts
         {
             Format = jpeg is null ? "png" : "jpeg",
-            Geometry = new ImageGeometry { StoredWidth = width, StoredHeight = height, AnalysedWidth = width, AnalysedHeight = height, Orientation = 1 },
+            Geometry = new ImageGeometry { StoredWidth = width, StoredHeight = height, AnalysedWidth = width, AnalysedHeight = height, Orientation = orientation },
             Faces = faces ?? [],
             Jpeg = jpeg,
         };
@@ -45,9 +45,9 @@ internal static class TestPicture
     }
 
     /// <summary>Writes, maps and forgets: the file is unlinked at once.</summary>
-    public static PreparedImage Open(int width, int height, Func<int, int, (byte R, byte G, byte B)> pixel, IReadOnlyList<Face>? faces = null, Func<int, int, int, short>? coefficient = null, JpegFacts? jpeg = null)
+    public static PreparedImage Open(int width, int height, Func<int, int, (byte R, byte G, byte B)> pixel, IReadOnlyList<Face>? faces = null, Func<int, int, int, short>? coefficient = null, JpegFacts? jpeg = null, int orientation = 1)
     {
-        string path = Write(width, height, pixel, faces, coefficient, jpeg);
+        string path = Write(width, height, pixel, faces, coefficient, jpeg, orientation);
         try
         {
             return PreparedImage.Open(path);

@@ -193,6 +193,17 @@ public sealed class AnalysisTests
         erased.Findings.Detectors.ShouldAllBe(d => d.Map == null && d.Score == 0.5);
     }
 
+    [Theory]
+    [InlineData(false, null)]
+    [InlineData(true, "{}")] // by which the client knows its picture; over at once, not after thirty days
+    public void Retention_takes_what_the_client_said_of_the_picture(bool zero, string? metadata)
+    {
+        var request = A.Request() with { SourceUrl = "https://example.com/a.png", CallbackUrl = "https://example.com/hook?key=1", Metadata = [], ZeroRetention = zero };
+        var erased = Apply(Analysis.Fail(A.Record(request: request), ErrorCodes.ImageCorrupt, "Broken.", A.Start), new AnalysisExpired())!.Record.Request;
+        (erased.Filename, erased.SourceUrl, erased.CallbackUrl, erased.Metadata?.ToJsonString()).ShouldBe((null, null, null, metadata));
+        erased.Sha256.ShouldBe(request.Sha256);
+    }
+
     private AnalysisChange? Apply(AnalysisRecord record, object @event) => analysis.Apply(record, @event, A.Start);
 
     private (AnalysisRecord Record, List<Outgoing> Sent, int Ready) Play(IEnumerable<object> events)

@@ -45,6 +45,19 @@ public sealed class StalledPlanTests
     }
 
     [Fact]
+    public void While_nobody_answers_accepted_work_is_not_given_up_until_the_final_deadline()
+    {
+        var record = A.Record() with { StageAttempts = options.MaxResends, StageSince = A.Start.AddHours(12) };
+        new StalledPlan(options, new StepProgress(time), Alive, A.Start.AddHours(13)).Decide(record).ShouldBe(new StepOverdue(Counted: false));
+        var resent = new Analysis(A.Calibration, options).Apply(record, new StepOverdue(Counted: false), A.Start.AddHours(13))!.Record;
+        resent.StageAttempts.ShouldBe(options.MaxResends);
+        resent.StageDue.ShouldBe(A.Start.AddHours(13) + (options.Step * Math.Pow(2, options.MaxResends)), "no more often than the last time");
+
+        var late = A.Start.AddHours(options.FinalDeadlineHours);
+        new StalledPlan(options, new StepProgress(time), Alive, late).Decide(record with { StageSince = late.AddHours(-1) }).ShouldBeOfType<StepAbandoned>();
+    }
+
+    [Fact]
     public void A_process_that_just_started_does_not_take_its_own_ignorance_for_silence()
     {
         time.SetUtcNow(A.Start.AddMinutes(5));
@@ -232,6 +245,39 @@ public sealed class SweepTests : IAsyncLifetime
         (await sweep.RemoveOrphansAsync(default)).ShouldBe(1);
         (await blobs.ExistsAsync("an_known/upload", default)).ShouldBeTrue();
         (await blobs.ExistsAsync("an_lost/upload", default)).ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task Files_that_a_killed_process_had_begun_are_removed_when_old()
+    {
+        string begun = services.GetRequiredService<IBlobStore>().CreateTemporaryPath();
+        await File.WriteAllTextAsync(begun, "half a picture");
+        time.SetUtcNow(DateTimeOffset.UtcNow.AddMinutes(1));
+        var sweep = services.GetRequiredService<RetentionSweep>();
+        await sweep.RemoveOrphansAsync(default);
+        File.Exists(begun).ShouldBeTrue("somebody may be writing it");
+        time.Advance(TimeSpan.FromHours(options.OrphanHours));
+        await sweep.RemoveOrphansAsync(default);
+        File.Exists(begun).ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task Records_of_erased_analyses_go_after_their_time()
+    {
+        await InsertAsync(Ended("an_kept", A.Request("an_kept")), Ended("an_gone", A.Request("an_gone") with { BatchId = "ba_1" }) with { ErasedAt = A.Start });
+        await Database.ExecuteAsync(
+            "INSERT INTO batches (id, tenant, created_at, completed_at, total, rejected) VALUES ('ba_1', 'acme', @at, @at, 1, '[]')", new { at = A.Start.ToUnixTimeMilliseconds() }, default);
+        await Database.ExecuteAsync("INSERT INTO feedback (analysis_id, tenant, label, created_at) VALUES ('an_gone', 'acme', 'real', 1)", null, default);
+        var sweep = services.GetRequiredService<RetentionSweep>();
+
+        time.SetUtcNow(A.Start.AddDays(options.RecordDays));
+        (await sweep.RemoveRecordsAsync(default)).ShouldBe(0);
+        time.Advance(TimeSpan.FromSeconds(1));
+        (await sweep.RemoveRecordsAsync(default)).ShouldBe(1);
+
+        (await Store.LoadAsync("an_gone", default)).ShouldBeNull();
+        (await Store.LoadAsync("an_kept", default)).ShouldNotBeNull();
+        (await Database.QueryFirstAsync<long>("SELECT (SELECT count(*) FROM batches) + (SELECT count(*) FROM feedback)", null, default)).ShouldBe(0);
     }
 
     [Fact]

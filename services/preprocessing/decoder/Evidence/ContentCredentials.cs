@@ -25,7 +25,7 @@ internal static partial class ContentCredentials
         {
             return new Look
             {
-                Finding = stated is null ? EvidenceFindings.NothingUnusual : Generated(stated) ? EvidenceFindings.Unusual : EvidenceFindings.Notable,
+                Finding = stated is null ? EvidenceFindings.NothingUnusual : ByAlgorithm(stated) ? EvidenceFindings.Unusual : EvidenceFindings.Notable,
                 Summary = stated is null
                     ? "Nothing unusual: the file carries no content credentials, which is no evidence of anything."
                     : $"No content credentials, but the metadata give the digital source type {stated}.",
@@ -34,10 +34,10 @@ internal static partial class ContentCredentials
         }
 
         string text = Encoding.Latin1.GetString(file.Slice(at, Math.Min(MaxSearched, file.Length - at)));
-        string? source = SourceTypes().Matches(text).Select(m => m.Groups["type"].Value).OrderByDescending(Generated).FirstOrDefault() ?? stated;
+        string? source = SourceTypes().Matches(text).Select(m => m.Groups["type"].Value).OrderByDescending(ByAlgorithm).FirstOrDefault() ?? stated;
         string? generator = MetadataReader.Clean(Generators().Match(text) is { Success: true } match ? match.Groups["name"].Value : null);
         string[] actions = [.. Actions().Matches(text).Select(m => m.Value).Distinct().Take(8)];
-        bool made = source is not null && Generated(source);
+        bool made = source is not null && ByAlgorithm(source);
         return new Look
         {
             Finding = made ? EvidenceFindings.Unusual : EvidenceFindings.Notable,
@@ -52,7 +52,8 @@ internal static partial class ContentCredentials
         };
     }
 
-    private static bool Generated(string type) => type.Contains("algorithmic", StringComparison.OrdinalIgnoreCase) || type.Contains("composite", StringComparison.OrdinalIgnoreCase);
+    /// <summary>IPTC's digital source types of pictures that an algorithm made or helped to make, composites with such parts included; a composite of photographs alone is none.</summary>
+    public static bool ByAlgorithm(string type) => type.Contains("algorithmic", StringComparison.OrdinalIgnoreCase) || type.Equals("compositeSynthetic", StringComparison.OrdinalIgnoreCase);
 
     [GeneratedRegex("digitalsourcetype/(?<type>[A-Za-z]{4,60})", RegexOptions.ExplicitCapture)]
     private static partial Regex SourceTypes();

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using MetadataExtractor;
 using MetadataExtractor.Formats.Exif;
 using Palimpsest.Contracts;
 using Palimpsest.Decoder.Metadata;
@@ -90,9 +91,13 @@ internal static partial class MetadataFindings
         if (facts.DigitalSourceType is { } source)
         {
             shown.Add(new("Digital source type", source));
-            if (source.Contains("algorithmic", StringComparison.OrdinalIgnoreCase) || source.Contains("composite", StringComparison.OrdinalIgnoreCase))
+            if (ContentCredentials.ByAlgorithm(source))
             {
                 unusual.Add($"its XMP calls it {source}");
+            }
+            else if (source.StartsWith("composite", StringComparison.OrdinalIgnoreCase))
+            {
+                notable.Add($"its XMP calls it {source}: put together from several pictures");
             }
         }
 
@@ -172,20 +177,19 @@ internal static partial class MetadataFindings
     private static byte[]? ThumbnailBytes(IReadOnlyList<Directory> exif, Upload upload)
     {
         var directory = exif.OfType<ExifThumbnailDirectory>().FirstOrDefault();
-        if (directory?.GetObject(ExifThumbnailDirectory.TagThumbnailOffset) is null || directory.GetObject(ExifThumbnailDirectory.TagThumbnailLength) is null || upload.Format == ImageFormats.Tiff)
+        if (directory is null || upload.Format == ImageFormats.Tiff || !directory.TryGetInt64(ExifThumbnailDirectory.TagThumbnailOffset, out long offset)
+            || !directory.TryGetInt64(ExifThumbnailDirectory.TagThumbnailLength, out long length))
         {
             return null;
         }
 
         var block = upload.Image.Metadata("exif-data");
         block = block.StartsWith("Exif\0\0"u8) ? block[6..] : block;
-        long offset = Convert.ToInt64(directory.GetObject(ExifThumbnailDirectory.TagThumbnailOffset), CultureInfo.InvariantCulture);
-        long length = Convert.ToInt64(directory.GetObject(ExifThumbnailDirectory.TagThumbnailLength), CultureInfo.InvariantCulture);
-        return offset > 0 && length is > 4 and < 1 << 20 && offset + length <= block.Length && block[(int)offset] == 0xFF && block[(int)offset + 1] == 0xD8
+        return offset > 0 && offset < block.Length && length is > 4 and < 1 << 20 && offset + length <= block.Length && block[(int)offset] == 0xFF && block[(int)offset + 1] == 0xD8
             ? block.Slice((int)offset, (int)length).ToArray() : null;
     }
 
-    private static bool Contains(string name, string[] words) => words.Any(w => name.Contains(w, StringComparison.OrdinalIgnoreCase));
+    private static bool Contains(string name, string[] words) => words.Any(w => Regex.IsMatch(name, $@"(?<!\p{{L}}){Regex.Escape(w)}(?!\p{{L}})", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1)));
 
     private static DateTime? Date(string? text) =>
         DateTime.TryParseExact(text, ["yyyy:MM:dd HH:mm:ss", "yyyy-MM-dd HH:mm:ss"], CultureInfo.InvariantCulture, DateTimeStyles.None, out var date) ? date : null;

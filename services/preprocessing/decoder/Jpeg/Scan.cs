@@ -53,7 +53,7 @@ internal sealed class Scan
 
         var scan = new Scan(components)
         {
-            First = tail[0],
+            First = header.Progressive ? tail[0] : 0,
             Last = header.Progressive ? tail[1] : 63,
             Refines = header.Progressive && tail[2] >> 4 != 0,
             Shift = header.Progressive ? tail[2] & 15 : 0,

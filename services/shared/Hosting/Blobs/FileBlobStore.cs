@@ -135,6 +135,17 @@ internal sealed partial class FileBlobStore : IBlobStore
         }
     }
 
+    public Task RemoveTemporaryAsync(DateTimeOffset before, CancellationToken cancellationToken)
+    {
+        foreach (string path in Directory.EnumerateFiles(temporary).Where(p => File.GetLastWriteTimeUtc(p) < before.UtcDateTime))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            File.Delete(path);
+        }
+
+        return Task.CompletedTask;
+    }
+
     private static T Existing<T>(string path, Func<string, T> open, string key)
     {
         try

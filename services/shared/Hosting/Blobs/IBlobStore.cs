@@ -37,6 +37,9 @@ public interface IBlobStore
     /// <summary>Analyses that have blobs last written before <paramref name="before"/>; for the sweep of orphans.</summary>
     IAsyncEnumerable<string> AnalysesOlderThanAsync(DateTimeOffset before, CancellationToken cancellationToken);
 
+    /// <summary>Removes temporary files last written before <paramref name="before"/>: of processes that were killed.</summary>
+    Task RemoveTemporaryAsync(DateTimeOffset before, CancellationToken cancellationToken);
+
     /// <summary>A path for a temporary file on the store's volume, so that <see cref="PutFileAsync"/> is a rename.</summary>
     string CreateTemporaryPath();
 }

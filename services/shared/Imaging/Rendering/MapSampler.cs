@@ -9,6 +9,7 @@ namespace Palimpsest.Imaging.Rendering;
 public sealed class MapSampler
 {
     private const int WeightBits = 8;
+    private const int Transposed = 5; // EXIF orientation: axes swapped, nothing mirrored
 
     private readonly byte[] values;   // the map with displayed axes: row-major over displayed rows
     private readonly int columns;
@@ -30,11 +31,16 @@ public sealed class MapSampler
         ArgumentNullException.ThrowIfNull(geometry);
         (Width, Height) = (width, height);
         bool swap = geometry.SwapsAxes;
-        values = swap ? Transpose(map) : map.Values;
+        values = map.Values;
+        if (swap)
+        {
+            values = new byte[map.Values.Length];
+            Turning.Apply(map.Values, map.Width, map.Height, 1, Transposed, values);
+        }
+
         columns = swap ? map.Height : map.Width;
 
-        // Orientation 2, 3 mirror stored x; 3, 4 mirror stored y; 6 and 7 mirror stored y, 7 and 8 stored x (ImageGeometry.ToDisplayed).
-        bool mirrorX = geometry.Orientation is 2 or 3 or 7 or 8, mirrorY = geometry.Orientation is 3 or 4 or 6 or 7;
+        bool mirrorX = Turning.MirrorsX(geometry.Orientation), mirrorY = Turning.MirrorsY(geometry.Orientation);
         var storedX = (Analysed: geometry.AnalysedWidth, Cells: map.Width, Mirror: mirrorX);
         var storedY = (Analysed: geometry.AnalysedHeight, Cells: map.Height, Mirror: mirrorY);
         var (x, y) = swap ? (storedY, storedX) : (storedX, storedY);
@@ -102,20 +108,6 @@ public sealed class MapSampler
         {
             row[x] = (byte)(((upper[x] * rest) + (lower[x] * w) + (1 << 15)) >> 16);
         }
-    }
-
-    private static byte[] Transpose(ProbabilityMap map)
-    {
-        var turned = new byte[map.Values.Length];
-        for (int y = 0; y < map.Height; y++)
-        {
-            for (int x = 0; x < map.Width; x++)
-            {
-                turned[(x * map.Height) + y] = map.Values[(y * map.Width) + x];
-            }
-        }
-
-        return turned;
     }
 
     /// <summary>For each target pixel of one axis: the two cells around it and the second one's weight.</summary>

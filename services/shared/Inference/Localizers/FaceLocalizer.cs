@@ -26,7 +26,8 @@ internal sealed class FaceLocalizer(LocalizerNetwork network) : ILocalizer
 
         var size = network.Manifest.Size;
         var how = network.Manifest.Face!;
-        var crops = faces.Select(face => Native(face.Box, how.Native, size, image.Width, image.Height) ?? Crop(face.Box, how.Margin)).ToList();
+        var window = image.Facts.Geometry.SwapsAxes ? size with { Width = size.Height, Height = size.Width } : size;
+        var crops = faces.Select(face => Native(face.Box, how.Native, window, image.Width, image.Height) ?? Crop(face.Box, how.Margin)).ToList();
         var answers = await Task.WhenAll(crops.Select(crop => network.RunAsync(new NetworkRequest(image, crop, size.Width, size.Height), cancellationToken)));
         var found = new Detection
         {

@@ -1,5 +1,6 @@
 using System.Buffers;
 using Microsoft.Extensions.Logging;
+using Palimpsest.Imaging;
 
 namespace Palimpsest.Inference;
 
@@ -53,7 +54,8 @@ internal sealed class LocalizerNetwork : IDisposable
         }
 
         using var outputs = network.Run(tensors.Inputs, reader.Names);
-        return reader.Read(outputs, batch.Count);
+        return [.. reader.Read(outputs, batch.Count).Zip(batch, (answer, request) =>
+            answer with { Mask = TurnBack(answer.Mask, request.Orientation), Activation = TurnBack(answer.Activation, request.Orientation) })];
     }
 
     public void Dispose()
@@ -65,36 +67,95 @@ internal sealed class LocalizerNetwork : IDisposable
     private void Pack(NetworkRequest request, LocalizerTensors tensors, int item)
     {
         var image = request.Image;
-        if (request.KeepsPixelGrid)
-        {
-            packer.Pack(image.Pixels, image.Width, image.Height, request.Source, tensors.Pixels(item));
-        }
-        else
-        {
-            byte[] resized = ArrayPool<byte>.Shared.Rent(request.Width * request.Height * 3);
-            var bytes = resized.AsSpan(0, request.Width * request.Height * 3);
-            PixelResizer.Resize(image.Pixels, image.Width, image.Height, request.Source, bytes, request.Width, request.Height);
-            packer.Pack(bytes, request.Width, request.Height, new Region(0, 0, request.Width, request.Height), tensors.Pixels(item));
-            ArrayPool<byte>.Shared.Return(resized);
-        }
-
+        PackPixels(request, tensors.Pixels(item));
         bool history = request.OnBlockGrid && image.HasCoefficients && !image.Facts.Geometry.Reduced && image.Facts.Jpeg is not null;
-        if (Manifest.Inputs.Dct is { } dct)
+        if (Manifest.Inputs.Dct is not null)
         {
-            var blocks = history ? request.Source : new Region(0, 0, request.Width, request.Height); // a resized crop lies on no grid: all zero
-            CoefficientPacker.Pack(
-                history ? image.Coefficients : [], history ? image.BlocksWide : 0, history ? image.BlocksHigh : 0, blocks, dct.Coefficients, tensors.Coefficients(item));
+            PackCoefficients(request, history, tensors.Coefficients(item));
         }
 
         if (Manifest.Inputs.Qtable is not null)
         {
             var table = tensors.Table(item);
             table.Clear();
-            for (int i = 0; history && i < Math.Min(64, image.Facts.Jpeg!.LuminanceTable.Count); i++)
+            for (int k = 0; history && k < Math.Min(table.Length, image.Facts.Jpeg!.LuminanceTable.Count); k++)
             {
-                table[i] = image.Facts.Jpeg.LuminanceTable[i];
+                table[k] = image.Facts.Jpeg.LuminanceTable[TurnedCoefficients.Source(k, request.Orientation)];
             }
         }
+    }
+
+    private void PackPixels(NetworkRequest request, Span<float> tensor)
+    {
+        if (request.Orientation == 1)
+        {
+            PackUnturned(request, tensor);
+            return;
+        }
+
+        using var stored = TensorPool.Shared.Rent(tensor.Length);
+        PackUnturned(request, stored.Span);
+        var (width, height) = request.Unturned;
+        int channels = packer.Planar ? 1 : 3, plane = width * height * channels;
+        for (int at = 0; at < tensor.Length; at += plane)
+        {
+            Turning.Apply<float>(stored.Span.Slice(at, plane), width, height, channels, request.Orientation, tensor.Slice(at, plane));
+        }
+    }
+
+    private void PackUnturned(NetworkRequest request, Span<float> tensor)
+    {
+        var image = request.Image;
+        if (request.KeepsPixelGrid)
+        {
+            packer.Pack(image.Pixels, image.Width, image.Height, request.Source, tensor);
+            return;
+        }
+
+        var (width, height) = request.Unturned;
+        byte[] resized = ArrayPool<byte>.Shared.Rent(width * height * 3);
+        var bytes = resized.AsSpan(0, width * height * 3);
+        PixelResizer.Resize(image.Pixels, image.Width, image.Height, request.Source, bytes, width, height);
+        packer.Pack(bytes, width, height, new Region(0, 0, width, height), tensor);
+        ArrayPool<byte>.Shared.Return(resized);
+    }
+
+    /// <param name="request">What to pack.</param>
+    /// <param name="history">False: a resized region lies on no grid, and all is zero.</param>
+    /// <param name="tensor">Planes.</param>
+    private void PackCoefficients(NetworkRequest request, bool history, Span<float> tensor)
+    {
+        if (!history)
+        {
+            tensor.Clear();
+            return;
+        }
+
+        var image = request.Image;
+        if (request.Orientation == 1)
+        {
+            CoefficientPacker.Pack(image.Coefficients, image.BlocksWide, image.BlocksHigh, request.Source, Manifest.Inputs.Dct!.Coefficients, tensor);
+            return;
+        }
+
+        int wide = request.Source.Width / 8, high = request.Source.Height / 8;
+        using var stored = TensorPool.Shared.Rent(TurnedCoefficients.All * wide * high);
+        CoefficientPacker.Pack(image.Coefficients, image.BlocksWide, image.BlocksHigh, request.Source, TurnedCoefficients.All, stored.Span);
+        TurnedCoefficients.Apply(stored.Span, wide, high, request.Orientation, tensor);
+    }
+
+    /// <summary>A plane of the network's as it lies over the source region.</summary>
+    private static Plane? TurnBack(Plane? shown, int orientation)
+    {
+        if (shown is null || orientation == 1)
+        {
+            return shown;
+        }
+
+        var stored = Turning.SwapsAxes(orientation) ? Plane.Rent(shown.Height, shown.Width) : Plane.Rent(shown.Width, shown.Height);
+        Turning.Apply<float>(shown.Span, shown.Width, shown.Height, 1, Turning.Inverse(orientation), stored.Span);
+        shown.Return();
+        return stored;
     }
 
     /// <summary>Runs grey pictures of the sizes to come: the runtime's first run of a shape allocates, and on a GPU tunes.</summary>

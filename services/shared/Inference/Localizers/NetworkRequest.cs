@@ -2,15 +2,27 @@ using Palimpsest.Imaging;
 
 namespace Palimpsest.Inference;
 
-/// <summary>One item for a localizer network: a region of a prepared picture, resized when the network's input has another size.</summary>
+/// <summary>
+/// One item for a localizer network: a region of a prepared picture, resized when the network's input has another size, and turned as a viewer shows it: networks are trained on upright pictures.
+/// </summary>
 /// <param name="Image">The picture; must stay open until the answer is there.</param>
 /// <param name="Source">What to look at.</param>
 /// <param name="Width">Width of the network's input.</param>
 /// <param name="Height">Height of the network's input.</param>
 internal sealed record NetworkRequest(PreparedImage Image, Region Source, int Width, int Height)
 {
+    /// <summary>A region at its own size.</summary>
+    public static NetworkRequest AtOwnSize(PreparedImage image, Region source) =>
+        image.Facts.Geometry.SwapsAxes ? new(image, source, source.Height, source.Width) : new(image, source, source.Width, source.Height);
+
+    /// <summary>EXIF orientation 1..8 of the picture's pixels.</summary>
+    public int Orientation => Image.Facts.Geometry.Orientation;
+
+    /// <summary>Size of the network's input before it is turned.</summary>
+    public (int Width, int Height) Unturned => Turning.SwapsAxes(Orientation) ? (Height, Width) : (Width, Height);
+
     /// <summary>JPEG blocks mean something only on the file's own pixel grid.</summary>
-    public bool KeepsPixelGrid => Source.Width == Width && Source.Height == Height;
+    public bool KeepsPixelGrid => (Source.Width, Source.Height) == Unturned;
 
     /// <summary>True when the source is made of whole 8×8 blocks of the picture.</summary>
     public bool OnBlockGrid => KeepsPixelGrid && Source is { X: >= 0, Y: >= 0 } && ((Source.X | Source.Y | Width | Height) & 7) == 0;

@@ -14,7 +14,7 @@ internal sealed class WholeImageLocalizer(LocalizerNetwork network) : ILocalizer
         var size = network.Manifest.Size;
         var requests = size.Fixed
             ? [new NetworkRequest(image, new Region(0, 0, image.Width, image.Height), size.Width, size.Height)]
-            : TileGrid.Cover(image.Width, image.Height, network.Manifest).Select(tile => new NetworkRequest(image, tile, tile.Width, tile.Height)).ToList();
+            : TileGrid.Cover(image.Width, image.Height, network.Manifest).Select(tile => NetworkRequest.AtOwnSize(image, tile)).ToList();
 
         // WhenAll returns only after every tile has: the picture must stay mapped until then.
         var answers = await Task.WhenAll(requests.Select(request => network.RunAsync(request, cancellationToken)));

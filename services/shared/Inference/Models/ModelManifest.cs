@@ -61,6 +61,9 @@ public sealed record ModelManifest
     [JsonIgnore]
     public ModelIdentity Identity => new() { Name = Name, Version = Version, Sha256 = Sha256.ToLowerInvariant() };
 
+    // A field that must be there may not be null either: people write these files.
+    private static readonly JsonSerializerOptions Strict = new(PlatformJson.Options) { RespectNullableAnnotations = true };
+
     /// <summary>Reads and validates a manifest.</summary>
     /// <exception cref="InvalidDataException">Not valid; the message names the field and what is wrong with it.</exception>
     public static ModelManifest Parse(ReadOnlySpan<byte> json)
@@ -68,7 +71,7 @@ public sealed record ModelManifest
         ModelManifest manifest;
         try
         {
-            manifest = JsonSerializer.Deserialize<ModelManifest>(json, PlatformJson.Options) ?? throw new InvalidDataException("The manifest is empty.");
+            manifest = JsonSerializer.Deserialize<ModelManifest>(json, Strict) ?? throw new InvalidDataException("The manifest is empty.");
         }
         catch (JsonException e)
         {
