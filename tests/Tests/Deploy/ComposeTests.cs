@@ -144,6 +144,19 @@ public sealed class ComposeTests
     }
 
     [Fact]
+    public void The_admin_file_publishes_broker_and_database_on_this_machine_only_and_nothing_else()
+    {
+        var admin = DeployFiles.Yaml("deploy/compose.admin.yml").Map("services");
+        admin.Keys.Order().ShouldBe(["postgres", "rabbitmq"]);
+        foreach (var (server, url) in new[] { ("rabbitmq", "RABBITMQ_URL"), ("postgres", "POSTGRES_URL") })
+        {
+            int port = new Uri(Environment("gateway")[url]).Port;
+            admin.Map(server).List("ports").ShouldBe([$"127.0.0.1:{port}:{port}"]);
+            admin.Map(server).List("networks").ShouldContain("outside", "an internal network publishes nothing");
+        }
+    }
+
+    [Fact]
     public void The_monitoring_files_it_mounts_exist()
     {
         foreach (string file in new[] { "docker-compose.yml", "deploy/compose.monitoring.yml" })
@@ -162,7 +175,7 @@ public sealed class ComposeTests
     [Fact]
     public void Env_example_names_every_variable_of_the_compose_files()
     {
-        var used = new[] { "docker-compose.yml", "deploy/compose.gpu.yml", "deploy/compose.monitoring.yml" }
+        var used = new[] { "docker-compose.yml", "deploy/compose.gpu.yml", "deploy/compose.monitoring.yml", "deploy/compose.admin.yml" }
             .SelectMany(f => System.Text.RegularExpressions.Regex.Matches(File.ReadAllText(DeployFiles.Path(f)), @"\$\{(\w+)").Select(m => m.Groups[1].Value)).Distinct().Order();
         var named = File.ReadLines(DeployFiles.Path("deploy/env.example")).Where(l => l.Length > 0 && l[0] != '#').Select(l => l.Split('=')[0]).Order();
         named.ShouldBe(used);
@@ -172,6 +185,7 @@ public sealed class ComposeTests
     [InlineData("docker-compose.yml")]
     [InlineData("docker-compose.yml", "deploy/compose.gpu.yml")]
     [InlineData("docker-compose.yml", "deploy/compose.monitoring.yml")]
+    [InlineData("docker-compose.yml", "deploy/compose.admin.yml")]
     public async Task Docker_compose_itself_accepts_it(params string[] files)
     {
         // './palimpsest test' installs it; it needs no container engine to judge a file.

@@ -50,6 +50,29 @@ public sealed class KubernetesTests
     }
 
     [Fact]
+    public void Secrets_go_to_those_alone_who_need_them()
+    {
+        foreach (var deployment in Kind("Deployment"))
+        {
+            string name = Name(deployment);
+            var container = (Dictionary<object, object>)deployment.Map("spec").Map("template").Map("spec").List("containers").Single();
+            string[] wanted = name switch { "gateway" => ["palimpsest", "palimpsest-internal", "palimpsest-gateway"], "reporting" => ["palimpsest", "palimpsest-internal"], _ => ["palimpsest"] };
+            string[] given = [.. container.List("envFrom").Cast<Dictionary<object, object>>().Where(e => e.ContainsKey("secretRef")).Select(e => e.Map("secretRef").Text("name"))];
+            given.ShouldBe(wanted, name);
+        }
+
+        var held = Kind("Secret").ToDictionary(Name, s => s.Map("stringData").Keys.Cast<string>().ToArray());
+        held["palimpsest"].ShouldBe(["RABBITMQ_URL", "REDIS_URL", "POSTGRES_URL"]);
+        held["palimpsest-internal"].ShouldBe(["PALIMPSEST_INTERNAL_KEY"]);
+        held.Keys.Order().ShouldBe(["palimpsest", "palimpsest-gateway", "palimpsest-internal"]);
+    }
+
+    [Fact]
+    public void Every_image_has_a_place_to_be_pulled_from() =>
+        DeployFiles.Yaml(Folder + "kustomization.yaml").List("images").Cast<Dictionary<object, object>>().Select(i => i.Text("name")).Order()
+            .ShouldBe(DeployFiles.Services.Select(s => "palimpsest/" + s).Order());
+
+    [Fact]
     public void Scaling_watches_queues_that_exist_and_each_of_them()
     {
         var scaled = Kind("ScaledObject").ToDictionary(Name, s => ((Dictionary<object, object>)s.Map("spec").List("triggers").Single()).Map("metadata").Text("queueName"));

@@ -15,7 +15,7 @@ public sealed partial class MonitoringTests : IAsyncLifetime
     private static readonly string[] Prometheus = ["up"];
 
     // Words of the query language and of Grafana, not metrics.
-    private static readonly string[] Language = ["sum", "rate", "increase", "histogram_quantile", "max", "by", "and", "or", "le", "service"];
+    private static readonly string[] Language = ["sum", "rate", "increase", "histogram_quantile", "max", "by", "and", "or", "unless", "offset", "le", "service"];
 
     private readonly string folder = Directory.CreateTempSubdirectory("palimpsest-").FullName;
     private WebApplication app = null!;
@@ -155,7 +155,7 @@ public sealed partial class MonitoringTests : IAsyncLifetime
         touched.ShouldBeGreaterThan(10);
     }
 
-    [GeneratedRegex("""\{[^}]*\}|\[[^\]]*\]|\bby \([^)]*\)|"[^"]*"|\b[0-9.]+\b""")]
+    [GeneratedRegex("""\{[^}]*\}|\[[^\]]*\]|\bby \([^)]*\)|"[^"]*"|\b[0-9.]+[smhd]?\b""")]
     private static partial Regex Noise();
 
     [GeneratedRegex("[a-zA-Z_:][a-zA-Z0-9_:]*")]
