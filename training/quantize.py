@@ -136,7 +136,7 @@ def main():
         blob = f.read()
     manifest.update(name=manifest["name"] + "-int8", file=os.path.basename(out) + ".onnx", sha256=hashlib.sha256(blob).hexdigest())
     card = manifest["card"]
-    card["summary"] = f"{os.path.basename(base)}.onnx with {len(convs)} of its convolutions in 8 bits: about twice as fast on processors that multiply bytes (AVX-512 VNNI, AVX-VNNI, ARM dot product). " \
+    card["summary"] = f"{os.path.basename(base)}.onnx with {len(convs)} of its convolutions in 8 bits: in about two thirds of the time on processors that multiply bytes (AVX-512 VNNI, AVX-VNNI, ARM dot product). " \
                       "Served when chosen (Inference__Choose__" + manifest["detector"] + "=" + manifest["name"] + "). " + card["summary"]
     card["recipe"] = f"training/quantize.py on {a.samples} training samples, of: {card['recipe']}"
     card["limitations"] = ["Not measured on processors without byte products: older instructions saturate, and masks may suffer."] + card["limitations"]
