@@ -146,6 +146,23 @@ public sealed class TensorTests
         third.Span.Overlaps(second.Span).ShouldBeFalse();
     }
 
+    [Theory]
+    [InlineData(200_000, true)]
+    [InlineData(400_000, false)] // more than twice of what is asked for waits for larger ones
+    public void A_rare_size_takes_a_larger_buffer_that_is_free(int free, bool taken)
+    {
+        var pool = new TensorPool();
+        var large = pool.Rent(free);
+        large.Span.Fill(3);
+        large.Dispose();
+        using var rare = pool.Rent(130_000);
+        rare.Span.Length.ShouldBe(130_000);
+        rare.Span.Fill(4);
+        using var again = pool.Rent(free);
+        (again.Span[0] == 3).ShouldBe(!taken);
+        again.Span.Overlaps(rare.Span).ShouldBeFalse();
+    }
+
     private static byte[] Resized(byte[] rgb, int width, int height, Region region, int targetWidth, int targetHeight)
     {
         var target = new byte[targetWidth * targetHeight * 3];

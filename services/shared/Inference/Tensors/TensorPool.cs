@@ -5,7 +5,8 @@ namespace Palimpsest.Inference;
 
 /// <summary>
 /// Pinned float buffers for network inputs, reused: a picture's tensor is megabytes, and fresh ones would churn the large-object heap.
-/// Sizes are rounded up to quarters of a power of two; at most <see cref="Kept"/> floats are kept.
+/// Sizes are rounded up to quarters of a power of two, and one of up to twice the size serves as well: else each size of batch, however rare, would keep buffers of its own.
+/// At most <see cref="Kept"/> floats are kept.
 /// </summary>
 internal sealed class TensorPool
 {
@@ -19,14 +20,16 @@ internal sealed class TensorPool
 
     public Buffer Rent(int length)
     {
-        int size = SizeFor(length);
-        if (free.TryGetValue(size, out var bag) && bag.TryTake(out float[]? values))
+        for (int size = SizeFor(length); size <= 2L * SizeFor(length); size = SizeFor(size + 1))
         {
-            Interlocked.Add(ref kept, -size);
-            return new Buffer(this, values, length);
+            if (free.TryGetValue(size, out var bag) && bag.TryTake(out float[]? values))
+            {
+                Interlocked.Add(ref kept, -size);
+                return new Buffer(this, values, length);
+            }
         }
 
-        return new Buffer(this, GC.AllocateUninitializedArray<float>(size, pinned: true), length);
+        return new Buffer(this, GC.AllocateUninitializedArray<float>(SizeFor(length), pinned: true), length);
     }
 
     private void Return(float[] values)
