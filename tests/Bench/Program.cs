@@ -19,4 +19,4 @@ root.SetAction((parsed, token) => Benchmark.RunAsync(
     parsed.GetValue(only) is { Length: > 0 } named ? named : [.. Parts.All.Keys.Where(part => part != Parts.OnRequest)],
     parsed.GetValue(pictures), parsed.GetValue(rounds), parsed.GetValue(minutes), parsed.GetValue(output), token));
 // Servers that were started are stopped before the process ends, however long they take.
-return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(2) });
+return await root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null }).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(2) });

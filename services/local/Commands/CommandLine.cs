@@ -20,7 +20,8 @@ internal static partial class CommandLine
             root.Subcommands.Add(command);
         }
 
-        var parsed = root.Parse(args);
+        // No response files: a file named @a.jpg is a picture, not a list of arguments.
+        var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)
         {
             foreach (var error in parsed.Errors)

@@ -5,6 +5,7 @@ using Palimpsest.Tests.Imaging;
 
 namespace Palimpsest.Tests.Local;
 
+[Collection(CommandRun.Console)]
 public sealed class CommandTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("palimpsest-scan-").FullName;
@@ -37,38 +38,28 @@ public sealed class CommandTests : IDisposable
     [InlineData("keys", "list", "--data", "/proc/data")]
     public async Task A_file_that_cannot_be_written_is_exit_code_1_and_one_line(params string[] args)
     {
-        var before = Console.Error;
-        using var errors = new StringWriter();
-        Console.SetError(errors);
-        try
-        {
-            (await CommandLine.RunAsync([.. args.Select(a => string.Format(CultureInfo.InvariantCulture, a, folder))])).ShouldBe(1);
-        }
-        finally
-        {
-            Console.SetError(before);
-        }
-
-        errors.ToString().ShouldContain("/proc/");
-        errors.ToString().ShouldNotContain("   at ");
+        var run = await CommandRun.Of([.. args.Select(a => string.Format(CultureInfo.InvariantCulture, a, folder))]);
+        run.Exit.ShouldBe(1);
+        run.Errors.ShouldContain("/proc/");
+        run.Errors.ShouldNotContain("   at ");
     }
 
     [Fact]
     public async Task Help_names_the_command_as_it_is_typed()
     {
-        var before = Console.Out;
-        using var output = new StringWriter();
-        Console.SetOut(output);
-        try
-        {
-            (await CommandLine.RunAsync(["keys", "create", "--help"])).ShouldBe(0);
-        }
-        finally
-        {
-            Console.SetOut(before);
-        }
+        var run = await CommandRun.Of("keys", "create", "--help");
+        run.Exit.ShouldBe(0);
+        run.Output.ShouldContain("./palimpsest keys create [options]");
+    }
 
-        output.ToString().ShouldContain("./palimpsest keys create [options]");
+    [Fact]
+    public async Task A_name_that_begins_with_an_at_sign_is_a_name_and_not_a_file_of_arguments()
+    {
+        string received = Path.Combine(folder, "arguments.jpg");
+        await File.WriteAllTextAsync(received, "--help");
+        var run = await CommandRun.Of("scan", "@" + received);
+        run.Exit.ShouldBe(2);
+        run.Errors.ShouldContain($"@{received} does not exist.");
     }
 
     [Fact]
