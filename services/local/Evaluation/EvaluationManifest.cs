@@ -1,5 +1,6 @@
 using System.Globalization;
 using CsvHelper;
+using Palimpsest.Local.Commands;
 
 namespace Palimpsest.Local.Evaluation;
 
@@ -34,8 +35,6 @@ internal sealed class ManifestException(string message) : Exception(message);
 /// </summary>
 internal static class EvaluationManifest
 {
-    private static readonly string[] PictureExtensions = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".avif"];
-
     /// <summary>Reads and filters.</summary>
     /// <param name="path">CSV file or folder.</param>
     /// <param name="where">E.g. <c>split=val,dataset=casia1|coco</c>: every condition must hold; values separated by '|' are alternatives. Null: all.</param>
@@ -54,9 +53,33 @@ internal static class EvaluationManifest
 
     private static List<EvaluationItem> ReadCsv(string path, IReadOnlyDictionary<string, string[]> where)
     {
-        string folder = Path.GetDirectoryName(path)!;
         using var csv = new CsvReader(new StreamReader(path), CultureInfo.InvariantCulture);
-        csv.Read();
+        try
+        {
+            return ReadRows(csv, path, where);
+        }
+        catch (CsvHelperException e)
+        {
+            // A quote that is never closed takes the line ends behind it into its field.
+            bool open = e is CsvHelper.MissingFieldException && csv.Parser.RawRecord.Count('"') % 2 == 1;
+            throw new ManifestException($"{path}, line {Line(csv, open)}: " + e switch
+            {
+                BadDataException => "a quote within a field; put the whole field in quotes and write each quote in it twice.",
+                _ when open => "a quote that is never closed; close it behind the field.",
+                CsvHelper.MissingFieldException => $"{csv.Parser.Count} fields where the first line names {csv.HeaderRecord!.Length} columns; add a comma for each field that is empty.",
+                _ => "it cannot be read as CSV; the first line names the columns: image,mask,label[,dataset][,kind].",
+            });
+        }
+    }
+
+    private static List<EvaluationItem> ReadRows(CsvReader csv, string path, IReadOnlyDictionary<string, string[]> where)
+    {
+        string folder = Path.GetDirectoryName(path)!;
+        if (!csv.Read())
+        {
+            throw new ManifestException($"{path} is empty; its first line names the columns: image,mask,label[,dataset][,kind].");
+        }
+
         csv.ReadHeader();
         string[] columns = csv.HeaderRecord ?? [];
         foreach (string needed in (string[])["image", "label", .. where.Keys])
@@ -80,7 +103,7 @@ internal static class EvaluationManifest
             {
                 "1" => true,
                 "0" => false,
-                var other => throw new ManifestException($"{path}, line {csv.Parser.Row}: the label is '{other}', expected 0 or 1."),
+                var other => throw new ManifestException($"{path}, line {Line(csv)}: the label is '{other}', expected 0 or 1."),
             };
             string mask = Value("mask"), kind = Value("kind"), dataset = Value("dataset");
             items.Add(new EvaluationItem
@@ -95,6 +118,9 @@ internal static class EvaluationManifest
         return items;
     }
 
+    /// <summary>Where the row at hand begins.</summary>
+    private static int Line(CsvReader csv, bool open = false) => csv.Parser.RawRow - (open ? csv.Parser.RawRecord : csv.Parser.RawRecord.TrimEnd('\r', '\n')).Count('\n');
+
     private static List<EvaluationItem> ReadFolder(string folder, string? where)
     {
         string authentic = Path.Combine(folder, "authentic"), forged = Path.Combine(folder, "forged");
@@ -107,7 +133,7 @@ internal static class EvaluationManifest
     }
 
     private static IEnumerable<string> Pictures(string folder) => Directory.Exists(folder)
-        ? Directory.EnumerateFiles(folder).Where(f => PictureExtensions.Contains(Path.GetExtension(f).ToLowerInvariant())).Order(StringComparer.Ordinal)
+        ? Directory.EnumerateFiles(folder).Where(f => ScanOutput.PictureExtensions.Contains(Path.GetExtension(f).ToLowerInvariant())).Order(StringComparer.Ordinal)
         : [];
 
     private static EvaluationItem Item(string folder, string picture, bool isForged)

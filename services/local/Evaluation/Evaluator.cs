@@ -22,12 +22,13 @@ internal sealed class Evaluator(Func<string, CancellationToken, Task<DirectResul
         return (outcomes, time.GetElapsedTime(started));
     }
 
-    /// <summary>Picture, truth and predicted mask, for the gallery.</summary>
+    /// <summary>Picture, truth and predicted mask, for the gallery; null when they cannot be shown: decoder processes read files that this one does not.</summary>
     public async Task<GalleryEntry?> PictureAsync(ImageOutcome outcome, int longSide, CancellationToken cancellationToken)
     {
-        string path = Degraded(outcome.Item.Image);
+        string path = outcome.Item.Image;
         try
         {
+            path = Degraded(outcome.Item.Image);
             var result = await analyse(path, cancellationToken);
             if (result is not { Map: { } map, Geometry: { } geometry })
             {
@@ -40,6 +41,10 @@ internal sealed class Evaluator(Func<string, CancellationToken, Task<DirectResul
             byte[] truth = outcome.Item.Mask is { } mask ? Pictures.DecodeMask(mask, width, height) : new byte[width * height];
             return new GalleryEntry(
                 outcome, Pictures.Thumbnail(pixels, longSide), Pictures.Thumbnail(truth, width, height, longSide), Pictures.Thumbnail(prediction, width, height, longSide));
+        }
+        catch (Exception e) when (IsOfPicture(e))
+        {
+            return null;
         }
         finally
         {
@@ -56,7 +61,7 @@ internal sealed class Evaluator(Func<string, CancellationToken, Task<DirectResul
             var result = await analyse(path, cancellationToken);
             return result.Error is null ? Measure(item, result) : Failed(item, $"{result.ErrorCode}: {result.Error}");
         }
-        catch (Exception e) when (e is IOException or InvalidDataException or VipsException)
+        catch (Exception e) when (IsOfPicture(e))
         {
             return Failed(item, e.Message);
         }
@@ -65,6 +70,8 @@ internal sealed class Evaluator(Func<string, CancellationToken, Task<DirectResul
             Forget(path, item.Image);
         }
     }
+
+    private static bool IsOfPicture(Exception e) => e is IOException or UnauthorizedAccessException or InvalidDataException or VipsException;
 
     private static ImageOutcome Failed(EvaluationItem item, string error) => new() { Item = item, Error = error };
 

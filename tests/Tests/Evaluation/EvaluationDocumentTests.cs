@@ -1,5 +1,7 @@
 using System.Text.Json;
 using Palimpsest.Contracts;
+using Palimpsest.Imaging;
+using Palimpsest.Local.Direct;
 using Palimpsest.Local.Evaluation;
 
 namespace Palimpsest.Tests.Evaluation;
@@ -36,6 +38,50 @@ public sealed class EvaluationDocumentTests : IDisposable
     {
         File.WriteAllText(Path.Combine(folder, "manifest.csv"), "image,mask,label\na.jpg,,0\nb.jpg,,yes\n");
         Should.Throw<ManifestException>(() => EvaluationManifest.Read(folder, null)).Message.ShouldContain("line 3");
+    }
+
+    [Theory]
+    [InlineData("image,mask,label,dataset\na.jpg,,0,x\nb.jpg,,1\n", "line 3")]
+    [InlineData("image,label\n\na.jpg,0\n\nb.jpg\n", "line 5")]
+    [InlineData("image,label\na.jpg,0\nb\"c\".jpg,1\n", "line 3")]
+    [InlineData("image,label\na.jpg,0\nb\".jpg,1\n", "line 3")]
+    [InlineData("image,label\na.jpg,0\n\"b.jpg,1\nc.jpg,1\n", "line 3")]
+    [InlineData("image,label\n\"a\nb.jpg\",0\nc.jpg,yes\n", "line 4")]
+    [InlineData("", "empty")]
+    public void A_manifest_that_is_no_csv_is_refused_with_its_line(string text, string where)
+    {
+        File.WriteAllText(Path.Combine(folder, "manifest.csv"), text);
+        string message = Should.Throw<ManifestException>(() => EvaluationManifest.Read(folder, null)).Message;
+        message.ShouldContain(where);
+        message.ShouldContain("manifest.csv");
+    }
+
+    [Fact]
+    public void A_folder_has_the_pictures_that_a_scan_would_look_at()
+    {
+        foreach (string extension in Palimpsest.Local.Commands.ScanOutput.PictureExtensions)
+        {
+            File.WriteAllText(Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "authentic")).FullName, "a" + extension), "");
+        }
+
+        EvaluationManifest.Read(folder, null).Select(i => Path.GetExtension(i.Image)).ShouldBe(Palimpsest.Local.Commands.ScanOutput.PictureExtensions, ignoreOrder: true);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("jpeg70")]
+    public async Task A_picture_that_cannot_be_shown_is_left_out_of_the_gallery(string? degrade)
+    {
+        string picture = Path.Combine(folder, "a.jpg");
+        await File.WriteAllTextAsync(picture, "what the decoder process reads and this one does not");
+        var item = new EvaluationItem { Image = picture, Name = "a.jpg", Forged = true, Dataset = "x" };
+        var result = new DirectResult
+        {
+            Path = picture, Map = new ProbabilityMap(8, 8, new byte[64]),
+            Geometry = new ImageGeometry { StoredWidth = 32, StoredHeight = 32, AnalysedWidth = 32, AnalysedHeight = 32, Orientation = 1 },
+        };
+        var evaluator = new Evaluator((_, _) => Task.FromResult(result), degrade is null ? null : Degradation.Parse(degrade), folder, TimeProvider.System);
+        (await evaluator.PictureAsync(new ImageOutcome { Item = item }, 64, CancellationToken.None)).ShouldBeNull();
     }
 
     [Fact]
