@@ -85,6 +85,18 @@ public sealed class EvaluationDocumentTests : IDisposable
     }
 
     [Fact]
+    public void In_per_image_csv_texts_are_no_formulas_and_numbers_stay_numbers()
+    {
+        var outcome = Outcome(forged: true, score: 0.25, Verdicts.LikelyFake, null, ["shallowfake"]) with
+        {
+            Item = new EvaluationItem { Image = "/x.jpg", Name = "@x.jpg", Forged = true, Dataset = "=d" }, DurationMs = 12.34, Error = "+1",
+            Scores = new Dictionary<string, (double?, double?)> { ["shallowfake"] = (-1.5, 0.25) },
+        };
+        PerImageCsv.Write(Path.Combine(folder, "p.csv"), [outcome]);
+        File.ReadAllLines(Path.Combine(folder, "p.csv"))[1].ShouldBe("'@x.jpg,'=d,1,,likely_fake,0.25,,shallowfake,-1.5,0.25,,,,,,,,12.3,'+1");
+    }
+
+    [Fact]
     public void Metrics_json_has_the_published_names_and_nulls_for_what_cannot_be_computed()
     {
         ImageOutcome[] outcomes =
