@@ -35,7 +35,7 @@ internal static partial class CommandLine
 
         try
         {
-            // Hosts handle signals themselves; the library's own handler would end them after two seconds.
+            // Hosts and Interruption handle signals themselves; the library's own handler would end them after two seconds.
             return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

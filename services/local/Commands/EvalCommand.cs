@@ -23,7 +23,7 @@ internal static class EvalCommand
         var models = new Option<string?>("--models") { Description = "Models folder." };
         var parallel = new Option<int>("--parallel") { Description = "Pictures at a time.", DefaultValueFactory = _ => Environment.ProcessorCount };
         var analysis = new AnalysisOptionsBinding();
-        var command = new Command("eval", "Measures accuracy on a labelled set.") { data, output, where, degrade, analysis.Detectors, analysis.NoFaceCrop, models, parallel };
+        var command = new Command("eval", "Measures accuracy on a labelled set. Exit 3: some pictures had errors; 130: interrupted.") { data, output, where, degrade, analysis.Detectors, analysis.NoFaceCrop, models, parallel };
         command.SetAction(async (parsed, cancellationToken) =>
         {
             try
@@ -34,8 +34,8 @@ internal static class EvalCommand
                     throw new ManifestException(items.Count == 0 ? "No picture meets the conditions." : "--parallel must be at least 1.");
                 }
 
-                return await RunAsync(
-                    items, new EvalSettings(parsed.GetValue(output)!, parsed.GetValue(where), parsed.GetValue(degrade), analysis.Read(parsed), parsed.GetValue(models), parsed.GetValue(parallel)), cancellationToken);
+                var settings = new EvalSettings(parsed.GetValue(output)!, parsed.GetValue(where), parsed.GetValue(degrade), analysis.Read(parsed), parsed.GetValue(models), parsed.GetValue(parallel));
+                return await Interruption.RunAsync(token => RunAsync(items, settings, token), cancellationToken);
             }
             catch (Exception e) when (e is ManifestException or InvalidDataException)
             {

@@ -21,7 +21,7 @@ internal static class ScanCommand
         var parallel = new Option<int>("--parallel") { Description = "Pictures at a time.", DefaultValueFactory = _ => Environment.ProcessorCount };
         var models = new Option<string?>("--models") { Description = "Models folder." };
         var analysis = new AnalysisOptionsBinding();
-        var command = new Command("scan", "Analyses pictures or folders and writes a CSV; no server.") { paths, output, json, masks, analysis.Detectors, analysis.NoFaceCrop, models, recursive, parallel };
+        var command = new Command("scan", "Analyses pictures or folders and writes a CSV; no server. Exit 3: some had errors; 130: interrupted, what was finished is written.") { paths, output, json, masks, analysis.Detectors, analysis.NoFaceCrop, models, recursive, parallel };
         command.SetAction(async (parsed, cancellationToken) =>
         {
             string[] given = parsed.GetValue(paths)!;
@@ -50,19 +50,25 @@ internal static class ScanCommand
             }
 
             var settings = new ScanSettings(parsed.GetValue(output)!, parsed.GetValue(json), parsed.GetValue(masks), analysis.Read(parsed), parsed.GetValue(models), parsed.GetValue(parallel));
-            return await RunAsync(files, settings, cancellationToken);
+            string?[] maskPaths = [.. OutputFiles.Stems(files).Select(stem => settings.Masks is { } to ? Path.Combine(to, stem + ".png") : null)];
+            if (OutputFiles.Clash(files, [("--out", settings.Output), ("--json", settings.Json), .. maskPaths.Select(path => ("--masks", path))]) is { } clash)
+            {
+                await Console.Error.WriteLineAsync(clash);
+                return CommandLine.BadUsage;
+            }
+
+            return await Interruption.RunAsync(token => RunAsync(files, maskPaths, settings, token), cancellationToken);
         });
         return command;
     }
 
-    private static async Task<int> RunAsync(List<string> files, ScanSettings settings, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(List<string> files, string?[] maskPaths, ScanSettings settings, CancellationToken cancellationToken)
     {
         // A result that cannot be written should not cost the analysis of a thousand pictures first.
         ScanOutput.EnsureWritable(settings.Output);
-        await using var pipeline = DirectPipeline.Create(settings.Models);
-        foreach (var (name, reason) in pipeline.Unavailable)
+        if (settings.Json is not null)
         {
-            await Console.Error.WriteLineAsync($"The {name} localizer is not available: {reason}");
+            ScanOutput.EnsureWritable(settings.Json);
         }
 
         if (settings.Masks is not null)
@@ -70,37 +76,86 @@ internal static class ScanCommand
             Directory.CreateDirectory(settings.Masks);
         }
 
-        string[] maskNames = MaskNames(files);
-        var results = await ProgressLine.RunAsync("Scanning", files.Count, async progress =>
+        await using var pipeline = DirectPipeline.Create(settings.Models);
+        foreach (var (name, reason) in pipeline.Unavailable)
         {
-            var done = new DirectResult[files.Count];
-            int count = 0;
+            await Console.Error.WriteLineAsync($"The {name} localizer is not available: {reason}");
+        }
+
+        var results = await ProgressLine.RunAsync("Scanning", files.Count, progress => AnalyseAsync(pipeline, files, maskPaths, settings, progress, cancellationToken));
+        DirectResult[] done = [.. results.OfType<DirectResult>()];
+        if (settings.Json is not null)
+        {
+            ScanOutput.WriteJson(settings.Json, done);
+        }
+
+        if (done.Length < files.Count)
+        {
+            await Console.Error.WriteLineAsync($"Interrupted: {done.Length} of {files.Count} pictures are in {settings.Output}.");
+            return Interruption.ExitCode;
+        }
+
+        int failed = done.Count(r => r.Error is not null);
+        Console.WriteLine(
+            $"{done.Length} pictures: {done.Count(r => r.Result?.Verdict == Verdicts.LikelyFake)} likely fake, {done.Count(r => r.Result?.Verdict == Verdicts.Uncertain)} uncertain, "
+            + $"{done.Count(r => r.Result?.Verdict == Verdicts.LikelyReal)} likely real, {failed} errors; {settings.Output} written");
+        return failed > 0 ? SomeFailed : 0;
+    }
+
+    /// <summary>Writes rows and masks on the way. After an interruption null stands for pictures that were not finished.</summary>
+    private static async Task<DirectResult?[]> AnalyseAsync(
+        DirectPipeline pipeline, List<string> files, string?[] maskPaths, ScanSettings settings, Action<int> progress, CancellationToken cancellationToken)
+    {
+        var done = new DirectResult?[files.Count];
+        int count = 0;
+        using var csv = new ScanCsv(settings.Output);
+        try
+        {
             await Parallel.ForAsync(0, files.Count, new ParallelOptions { MaxDegreeOfParallelism = settings.Parallel, CancellationToken = cancellationToken }, async (i, token) =>
             {
                 var result = await pipeline.AnalyseAsync(files[i], settings.Options, token);
-                if (settings.Masks is not null && result is { Map: { } map, Geometry: { } geometry })
+                if (result.Error is not null)
                 {
-                    await using var png = File.Create(Path.Combine(settings.Masks, maskNames[i]));
-                    MaskRenderer.RenderPng(map, geometry, png);
+                    // A terminal's Ctrl-C ends the decoders, too, which is no picture's fault.
+                    token.ThrowIfCancellationRequested();
                 }
 
-                // The map is on disk now; a long scan must not keep them all.
+                if (maskPaths[i] is { } path)
+                {
+                    result = await WithMaskAsync(result, path, token);
+                }
+
+                // A long scan must not keep all maps.
                 done[i] = result with { Map = null };
+                csv.Add(i, done[i]!);
                 progress(Interlocked.Increment(ref count));
             });
-            return done;
-        });
-        ScanOutput.WriteCsv(settings.Output, results);
-        if (settings.Json is not null)
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            ScanOutput.WriteJson(settings.Json, results);
+            // What is done stays.
         }
 
-        int failed = results.Count(r => r.Error is not null);
-        Console.WriteLine(
-            $"{results.Length} pictures: {results.Count(r => r.Result?.Verdict == Verdicts.LikelyFake)} likely fake, {results.Count(r => r.Result?.Verdict == Verdicts.Uncertain)} uncertain, "
-            + $"{results.Count(r => r.Result?.Verdict == Verdicts.LikelyReal)} likely real, {failed} errors; {settings.Output} written");
-        return failed > 0 ? SomeFailed : 0;
+        return done;
+    }
+
+    /// <summary>Writes the mask; the result, or the same with the reason why there is none.</summary>
+    private static async Task<DirectResult> WithMaskAsync(DirectResult result, string path, CancellationToken cancellationToken)
+    {
+        if (result is not { Map: { } map, Geometry: { } geometry })
+        {
+            return result;
+        }
+
+        try
+        {
+            await OutputFiles.WriteAsync(path, MaskRenderer.RenderPng(map, geometry), cancellationToken);
+            return result;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return result with { ErrorCode = ErrorCodes.Unavailable, Error = $"The mask could not be written: {e.Message}" };
+        }
     }
 
     /// <summary>Named files whatever their extension; of folders, everything that could be meant as a picture.</summary>
@@ -109,22 +164,6 @@ internal static class ScanCommand
             ? [path]
             : Directory.EnumerateFiles(path, "*", recursive ? SearchOption.AllDirectories : SearchOption.TopDirectoryOnly)
                 .Where(f => ScanOutput.PictureExtensions.Contains(Path.GetExtension(f).ToLowerInvariant())).Order(StringComparer.Ordinal))];
-
-    /// <summary>The pictures' names with .png; a number where two would be the same.</summary>
-    private static string[] MaskNames(List<string> files)
-    {
-        var used = new HashSet<string>(StringComparer.Ordinal);
-        return [.. files.Select(file =>
-        {
-            string stem = Path.GetFileNameWithoutExtension(file), name = stem + ".png";
-            for (int i = 2; !used.Add(name); i++)
-            {
-                name = $"{stem}-{i}.png";
-            }
-
-            return name;
-        })];
-    }
 
     private sealed record ScanSettings(string Output, string? Json, string? Masks, AnalysisOptions Options, string? Models, int Parallel);
 }

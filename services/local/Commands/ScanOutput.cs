@@ -1,6 +1,4 @@
-using System.Globalization;
 using System.Text.Json;
-using CsvHelper;
 using Palimpsest.Contracts;
 using Palimpsest.Local.Direct;
 
@@ -11,8 +9,6 @@ internal static class ScanOutput
 {
     /// <summary>Extensions that are looked at in folders; the bytes decide afterwards.</summary>
     public static readonly IReadOnlySet<string> PictureExtensions = new HashSet<string>(StringComparer.Ordinal) { ".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".gif", ".avif" };
-
-    private static readonly string[] Columns = ["image_path", "prediction", "confidence", "score", "kind", "model", "error"];
 
     /// <summary>likely real, likely fake, uncertain or error.</summary>
     public static string Prediction(DirectResult result) => result.Result?.Verdict.Replace('_', ' ') ?? "error";
@@ -31,15 +27,10 @@ internal static class ScanOutput
 
     public static void WriteCsv(string path, IEnumerable<DirectResult> results)
     {
-        EnsureWritable(path);
-        using var csv = new CsvWriter(new StreamWriter(path), CultureInfo.InvariantCulture);
-        Row(csv, Columns);
-        foreach (var r in results)
+        using var csv = new ScanCsv(path);
+        foreach (var (i, result) in results.Index())
         {
-            string models = string.Join(';', r.Detectors.Where(d => d.State == DetectorStates.Completed && d.Model is not null).Select(d => $"{d.Model!.Name} {d.Model.Version}"));
-            Row(
-                csv, r.Path, Prediction(r), r.Result?.Confidence.ToString("0.####", CultureInfo.InvariantCulture), r.Result?.Score.ToString("0.####", CultureInfo.InvariantCulture),
-                r.Result?.Kind, models, r.Error is null ? null : $"{r.ErrorCode}: {r.Error}");
+            csv.Add(i, result);
         }
     }
 
@@ -51,15 +42,5 @@ internal static class ScanOutput
             detectors = r.Detectors.Select(d => new { d.Name, d.State, d.RawScore, d.Score, d.Model, d.Provider, d.DurationMs, d.Reason, d.FaceScores }), r.Warnings, r.DurationMs,
         });
         File.WriteAllText(path, JsonSerializer.Serialize(documents, PlatformJson.Options));
-    }
-
-    private static void Row(CsvWriter csv, params ReadOnlySpan<string?> fields)
-    {
-        foreach (string? field in fields)
-        {
-            csv.WriteField(field);
-        }
-
-        csv.NextRecord();
     }
 }

@@ -15,7 +15,7 @@ namespace Palimpsest.Local.Direct;
 internal sealed class DirectPipeline : IAsyncDisposable
 {
     private readonly ServiceProvider services;
-    private readonly string temporary = Directory.CreateTempSubdirectory("palimpsest-").FullName;
+    private readonly string temporary;
     private readonly Preprocessor preprocessor;
     private readonly RouterModel router;
     private readonly IReadOnlyList<ModelDetector> detectors;
@@ -34,6 +34,8 @@ internal sealed class DirectPipeline : IAsyncDisposable
         {
             detector.Load();
         }
+
+        temporary = Directory.CreateTempSubdirectory("palimpsest-").FullName;
     }
 
     /// <summary>A folder of its own, removed at the end.</summary>
