@@ -20,6 +20,8 @@ public sealed class ScanTests : IDisposable
     [InlineData("scan", "pics", "--out", "pics/a.png")]
     [InlineData("scan", "pics", "--json", "pics/./a.png")]
     [InlineData("scan", "pics", "--json", "alias.png")]
+    [InlineData("evidence", "pics", "--json", "pics/a.png")]
+    [InlineData("evidence", "pics/a.jpg", "pics/a-ela.png", "--maps", "link")]
     public async Task No_output_replaces_a_picture_that_was_given(params string[] args)
     {
         byte[] png = TestPictures.Encode(TestPictures.Pixels(96, 64), 96, 64, "pngsave_buffer");
