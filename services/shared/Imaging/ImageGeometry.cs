@@ -5,7 +5,7 @@ namespace Palimpsest.Imaging;
 
 /// <summary>
 /// The three pixel grids of a picture. <i>Stored</i>: as decoded from the file. <i>Analysed</i>: stored, reduced when above the pixel limit;
-/// networks, faces and maps live here. <i>Displayed</i>: stored with EXIF orientation applied; the API speaks only of these.
+/// faces and maps live here, and networks are shown it turned as displayed. <i>Displayed</i>: stored with EXIF orientation applied; the API speaks only of these.
 /// </summary>
 public sealed record ImageGeometry
 {
