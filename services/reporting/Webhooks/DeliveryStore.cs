@@ -36,8 +36,9 @@ internal sealed class DeliveryStore(PlatformDatabase database, TimeProvider time
         WHERE place <= @perTarget ORDER BY due_at LIMIT @limit
         """;
 
+    // To where the endpoint is now, not where it was when this was scheduled.
     private const string Claimed = """
-        SELECT d.id AS "Id", d.tenant AS "Tenant", d.endpoint_id AS "EndpointId", d.analysis_id AS "AnalysisId", d.url AS "Url", d.target AS "Target", d.event AS "Event",
+        SELECT d.id AS "Id", d.tenant AS "Tenant", d.endpoint_id AS "EndpointId", d.analysis_id AS "AnalysisId", COALESCE(e.url, d.url) AS "Url", d.target AS "Target", d.event AS "Event",
                d.body AS "Body", d.traceparent AS "Traceparent", d.attempts AS "Attempts", d.history AS "History", t.webhook_secret AS "TenantSecret", e.secret AS "Secret",
                e.previous_secret AS "PreviousSecret", e.previous_until AS "PreviousUntil", e.disabled_at AS "DisabledAt", e.failing_since AS "FailingSince"
         FROM webhook_deliveries d LEFT JOIN tenants t ON t.id = d.tenant LEFT JOIN webhook_endpoints e ON e.id = d.endpoint_id
@@ -92,7 +93,7 @@ internal sealed class DeliveryStore(PlatformDatabase database, TimeProvider time
         var history = (JsonSerializer.Deserialize<List<WebhookAttemptDocument>>(delivery.History, PlatformJson.Options) ?? []).Append(attempt).TakeLast(HistoryKept);
         var values = new
         {
-            delivery.Id, delivery.EndpointId, delivery.Target, Now = Milliseconds(now), Due = next is { } at ? Milliseconds(at) : (long?)null, outcome.Status, outcome.Error, Disabled = disabled,
+            delivery.Id, delivery.EndpointId, delivery.Target, delivery.Url, Now = Milliseconds(now), Due = next is { } at ? Milliseconds(at) : (long?)null, outcome.Status, outcome.Error, Disabled = disabled,
             State = delivered ? "delivered" : next is null ? "failed" : "pending",
             History = JsonSerializer.Serialize(history, PlatformJson.Options),
             DeliveredAt = delivered ? Milliseconds(now) : (long?)null,
@@ -102,7 +103,7 @@ internal sealed class DeliveryStore(PlatformDatabase database, TimeProvider time
             async t =>
             {
                 await ExecuteAsync(t, """
-                    UPDATE webhook_deliveries SET state = @State, attempts = attempts + 1, due_at = @Due, claimed_until = 0, delivered_at = @DeliveredAt,
+                    UPDATE webhook_deliveries SET state = @State, attempts = attempts + 1, url = @Url, due_at = @Due, claimed_until = 0, delivered_at = @DeliveredAt,
                         last_status = @Status, last_error = @Error, history = @History WHERE id = @Id
                     """, values, cancellationToken);
                 if (outcome.Throttle)

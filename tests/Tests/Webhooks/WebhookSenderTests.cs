@@ -236,6 +236,27 @@ public sealed class WebhookSenderTests
     }
 
     [Fact]
+    public async Task After_a_change_of_address_the_new_one_gets_what_was_pending_and_what_is_sent_again()
+    {
+        await using var fixture = await SenderFixture.CreateAsync();
+        await using var old = await Receiver.StartAsync();
+        await using var moved = await Receiver.StartAsync();
+        old.Otherwise = Receiver.Status(500);
+        var endpoint = await AddAsync(fixture, old);
+        await fixture.StartSenderAsync();
+        await fixture.FinishAsync(null);
+        await fixture.UntilAsync(log => log[0].Attempts == 1);
+        await fixture.Endpoints.ChangeAsync(SenderFixture.Tenant, endpoint.Id, new EndpointChange(moved.Url, null, null, null), default);
+        fixture.Time.Advance(TimeSpan.FromSeconds(7));
+        var delivery = (await fixture.UntilAsync(log => log[0].State == "delivered"))[0];
+        delivery.Url.ShouldBe(moved.Url.Split('?')[0], "the log says where it went");
+        await fixture.Endpoints.RedeliverAsync(SenderFixture.Tenant, delivery.Id, default);
+        fixture.Schedule.Wake();
+        await fixture.UntilAsync(log => log[0].History.Count == 3);
+        (old.Posts.Count, moved.Posts.Count).ShouldBe((1, 2));
+    }
+
+    [Fact]
     public async Task A_sender_that_died_over_an_attempt_leaves_it_to_the_next()
     {
         await using var fixture = await SenderFixture.CreateAsync();
