@@ -18,6 +18,11 @@ internal sealed class DeliveryAttempt(GuardedHttp http, TimeProvider time)
             return new AttemptOutcome { Kind = AttemptOutcome.Failed, Error = "The endpoint is disabled or deleted." };
         }
 
+        if (delivery.Body.Length == 0)
+        {
+            return new AttemptOutcome { Kind = AttemptOutcome.Failed, Error = "The analysis was erased." };
+        }
+
         if (http.Check(delivery.Url) is { } refusal)
         {
             return new AttemptOutcome { Kind = AttemptOutcome.Refused, Error = "address_refused: " + refusal };

@@ -102,9 +102,14 @@ internal sealed class DeliveryStore(PlatformDatabase database, TimeProvider time
         return database.InTransactionAsync(
             async t =>
             {
+                // What was ended while it was on its way (erased, endpoint disabled or removed) can still be found delivered, but is not tried again.
                 await ExecuteAsync(t, """
-                    UPDATE webhook_deliveries SET state = @State, attempts = attempts + 1, url = @Url, due_at = @Due, claimed_until = 0, delivered_at = @DeliveredAt,
-                        last_status = @Status, last_error = @Error, history = @History WHERE id = @Id
+                    UPDATE webhook_deliveries SET attempts = attempts + 1, claimed_until = 0, url = @Url, last_status = @Status, history = @History,
+                        state = CASE WHEN state = 'pending' OR @State = 'delivered' THEN @State ELSE state END,
+                        due_at = CASE WHEN state = 'pending' THEN @Due END,
+                        delivered_at = COALESCE(@DeliveredAt, delivered_at),
+                        last_error = CASE WHEN state = 'pending' OR @State = 'delivered' THEN @Error ELSE last_error END
+                    WHERE id = @Id
                     """, values, cancellationToken);
                 if (outcome.Throttle)
                 {

@@ -257,6 +257,38 @@ public sealed class WebhookSenderTests
     }
 
     [Fact]
+    public async Task What_is_erased_while_it_is_on_its_way_is_not_tried_again()
+    {
+        await using var fixture = await SenderFixture.CreateAsync();
+        string analysis = "";
+        await using var receiver = await Receiver.StartAsync(async context =>
+        {
+            await fixture.Store.EraseAsync(analysis, default);
+            context.Response.StatusCode = 500;
+        });
+        analysis = await fixture.FinishAsync(receiver.Url);
+        await fixture.StartSenderAsync();
+        var delivery = (await fixture.UntilAsync(log => log[0].Attempts == 1))[0];
+        (delivery.State, delivery.NextAttemptAt, delivery.LastError).ShouldBe(("failed", null, "The analysis was erased."));
+        delivery.History.Single().Status.ShouldBe(500);
+        fixture.Time.Advance(TimeSpan.FromMinutes(10));
+        await Task.Delay(100);
+        receiver.Posts.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_delivery_without_a_body_is_not_sent()
+    {
+        await using var fixture = await SenderFixture.CreateAsync();
+        await using var receiver = await Receiver.StartAsync();
+        string analysis = await fixture.FinishAsync(receiver.Url);
+        await fixture.Database.ExecuteAsync("UPDATE webhook_deliveries SET body = '' WHERE analysis_id = @analysis", new { analysis }, default);
+        await fixture.StartSenderAsync();
+        (await fixture.UntilAsync(log => log[0].State != "pending"))[0].State.ShouldBe("failed");
+        receiver.Posts.ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task A_sender_that_died_over_an_attempt_leaves_it_to_the_next()
     {
         await using var fixture = await SenderFixture.CreateAsync();
