@@ -18,22 +18,27 @@ internal sealed class DeliveryStore(PlatformDatabase database, TimeProvider time
             SELECT min(target) FROM webhook_deliveries WHERE state = 'pending'
             UNION ALL
             SELECT (SELECT min(d.target) FROM webhook_deliveries d WHERE d.state = 'pending' AND d.target > t.target) FROM targets t WHERE t.target IS NOT NULL),
-        claimed (target) AS MATERIALIZED (SELECT target FROM webhook_deliveries WHERE state = 'pending' AND claimed_until >= @now)
+        claimed (tenant, target) AS MATERIALIZED (SELECT tenant, target FROM webhook_deliveries WHERE state = 'pending' AND claimed_until >= @now)
         """;
 
     private const string Oldest = """
-        SELECT o.id, o.target, o.due_at FROM webhook_deliveries o
+        SELECT o.id, o.tenant, o.target, o.due_at FROM webhook_deliveries o
         WHERE o.target = t.target AND o.state = 'pending' AND o.due_at <= @now AND o.claimed_until < @now ORDER BY o.due_at, o.id LIMIT @perTarget
         """;
 
-    // The oldest due rows of each target, as many as its limit leaves room for: a receiver with ten thousand waiting does not stand before the others. SQLite has no LATERAL.
+    // The oldest due rows of each target, as many as its limit leaves room for: a receiver with ten thousand waiting does not stand before the others. Of these as many as the tenant's limit
+    // leaves room for: neither does a tenant with a hundred receivers that hang. SQLite has no LATERAL.
     private string Claimable => $"""
         {Targets}
         SELECT id FROM (
-            SELECT d.id, d.due_at, ROW_NUMBER() OVER (PARTITION BY d.target ORDER BY d.due_at, d.id) + COALESCE(b.busy, 0) AS place
-            FROM (SELECT target FROM targets WHERE target IS NOT NULL) t {(database.IsPostgres ? $"CROSS JOIN LATERAL ({Oldest}) d" : $"JOIN webhook_deliveries d ON d.id IN (SELECT id FROM ({Oldest}))")}
-            LEFT JOIN (SELECT target, count(*) AS busy FROM claimed GROUP BY target) b ON b.target = d.target) ranked
-        WHERE place <= @perTarget ORDER BY due_at LIMIT @limit
+            SELECT id, due_at, ROW_NUMBER() OVER (PARTITION BY p.tenant ORDER BY due_at, id) + COALESCE(c.busy, 0) AS share
+            FROM (
+                SELECT d.id, d.tenant, d.due_at, ROW_NUMBER() OVER (PARTITION BY d.target ORDER BY d.due_at, d.id) + COALESCE(b.busy, 0) AS place
+                FROM (SELECT target FROM targets WHERE target IS NOT NULL) t {(database.IsPostgres ? $"CROSS JOIN LATERAL ({Oldest}) d" : $"JOIN webhook_deliveries d ON d.id IN (SELECT id FROM ({Oldest}))")}
+                LEFT JOIN (SELECT target, count(*) AS busy FROM claimed GROUP BY target) b ON b.target = d.target) p
+            LEFT JOIN (SELECT tenant, count(*) AS busy FROM claimed GROUP BY tenant) c ON c.tenant = p.tenant
+            WHERE place <= @perTarget) s
+        WHERE share <= @perTenant ORDER BY due_at LIMIT @limit
         """;
 
     // To where the endpoint is now, not where it was when this was scheduled.
@@ -45,8 +50,8 @@ internal sealed class DeliveryStore(PlatformDatabase database, TimeProvider time
         WHERE d.id = @id
         """;
 
-    /// <summary>Takes due deliveries for a while, at most so many for each target over all processes.</summary>
-    public Task<IReadOnlyList<Delivery>> ClaimAsync(int limit, int perTarget, TimeSpan claim, CancellationToken cancellationToken)
+    /// <summary>Takes due deliveries for a while, at most so many for each target and each tenant over all processes.</summary>
+    public Task<IReadOnlyList<Delivery>> ClaimAsync(int limit, int perTarget, int perTenant, TimeSpan claim, CancellationToken cancellationToken)
     {
         long now = Milliseconds(time.GetUtcNow()), until = Milliseconds(time.GetUtcNow() + claim);
         return database.InTransactionAsync<IReadOnlyList<Delivery>>(
@@ -59,7 +64,7 @@ internal sealed class DeliveryStore(PlatformDatabase database, TimeProvider time
                     await connection.ExecuteAsync(new CommandDefinition("SELECT pg_advisory_xact_lock(@ClaimLock)", new { ClaimLock }, t, cancellationToken: cancellationToken));
                 }
 
-                var ids = (await connection.QueryAsync<string>(new CommandDefinition(Claimable, new { now, perTarget, limit }, t, cancellationToken: cancellationToken))).AsList();
+                var ids = (await connection.QueryAsync<string>(new CommandDefinition(Claimable, new { now, perTarget, perTenant, limit }, t, cancellationToken: cancellationToken))).AsList();
                 var rows = new List<Delivery>(ids.Count);
                 foreach (string id in ids)
                 {

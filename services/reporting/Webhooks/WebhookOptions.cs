@@ -16,6 +16,10 @@ internal sealed class WebhookOptions
     [Range(1, 64)]
     public int MaxPerTarget { get; set; } = 4;
 
+    /// <summary>Deliveries at once for one tenant, over all processes: fewer than <see cref="MaxInFlight"/>, or one whose receivers hang stops the others' webhooks.</summary>
+    [Range(1, 1024)]
+    public int MaxPerTenant { get; set; } = 16;
+
     /// <summary>Deliveries at once from this process.</summary>
     [Range(1, 1024)]
     public int MaxInFlight { get; set; } = 64;

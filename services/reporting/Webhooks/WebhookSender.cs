@@ -61,7 +61,7 @@ internal sealed partial class WebhookSender(
             return false;
         }
 
-        var due = await store.ClaimAsync(room, options.Value.MaxPerTarget, options.Value.Claim, cancellationToken);
+        var due = await store.ClaimAsync(room, options.Value.MaxPerTarget, options.Value.MaxPerTenant, options.Value.Claim, cancellationToken);
         foreach (var delivery in due)
         {
             inFlight[delivery.Id] = DeliverAsync(delivery, cut);

@@ -289,12 +289,42 @@ public sealed class WebhookSenderTests
     }
 
     [Fact]
+    public async Task A_tenant_with_many_hanging_receivers_leaves_room_for_another()
+    {
+        await using var fixture = await SenderFixture.CreateAsync();
+        await fixture.Database.ExecuteAsync("INSERT INTO tenants (id, webhook_secret, created_at) VALUES ('tenant-b', @Secret, 0)", new { fixture.Secret }, default);
+        (fixture.Options.MaxInFlight, fixture.Options.MaxPerTenant) = (4, 2);
+        var hanging = new List<Receiver>();
+        for (int i = 0; i < 5; i++)
+        {
+            var receiver = await Receiver.StartAsync();
+            receiver.Otherwise = context => Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+            hanging.Add(receiver);
+            await fixture.FinishAsync(receiver.Url);
+        }
+
+        await using var quick = await Receiver.StartAsync();
+        string last = await fixture.FinishAsync(quick.Url, r => r with { Tenant = "tenant-b" });
+        await fixture.StartSenderAsync();
+        for (int i = 0; i < 500 && quick.Posts.Count == 0; i++)
+        {
+            await Task.Delay(20);
+        }
+
+        quick.Posts.Single().Body.ShouldContain(last);
+        foreach (var receiver in hanging)
+        {
+            await receiver.DisposeAsync();
+        }
+    }
+
+    [Fact]
     public async Task A_sender_that_died_over_an_attempt_leaves_it_to_the_next()
     {
         await using var fixture = await SenderFixture.CreateAsync();
         await using var receiver = await Receiver.StartAsync();
         await fixture.FinishAsync(receiver.Url);
-        (await fixture.Store.ClaimAsync(10, 4, fixture.Options.Claim, default)).Count.ShouldBe(1);
+        (await fixture.Store.ClaimAsync(10, 4, 16, fixture.Options.Claim, default)).Count.ShouldBe(1);
         await fixture.StartSenderAsync();
         await Task.Delay(100);
         receiver.Posts.ShouldBeEmpty();
