@@ -1,5 +1,3 @@
-using System.Data.Common;
-
 namespace Palimpsest.Gateway;
 
 /// <summary>Forgets Idempotency-Keys that have run out, once an hour.</summary>
@@ -14,14 +12,14 @@ internal sealed partial class IdempotencySweep(IdempotencyStore store, ILogger<I
             {
                 await store.SweepAsync(stoppingToken);
             }
-            catch (Exception e) when (e is DbException or TimeoutException)
+            catch (Exception e) when (e is not OperationCanceledException)
             {
-                LogPostponed(e.Message);
+                LogPostponed(e);
             }
         }
         while (await hourly.WaitForNextTickAsync(stoppingToken));
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Old idempotency keys stay another hour: {Reason}")]
-    private partial void LogPostponed(string reason);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Old idempotency keys stay another hour")]
+    private partial void LogPostponed(Exception reason);
 }

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Data.Common;
 using System.Diagnostics;
 using Microsoft.Extensions.Options;
 using Palimpsest.Contracts;
@@ -43,9 +42,10 @@ internal sealed partial class WebhookSender(
             {
                 break;
             }
-            catch (Exception e) when (e is DbException or TimeoutException or InvalidOperationException)
+            catch (Exception e)
             {
-                LogAway(e.Message);
+                // Whatever it is: a sender that ends takes the host with it, and every service in that.
+                LogAway(e);
                 await Task.Delay(TimeSpan.FromSeconds(1), stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
@@ -80,9 +80,9 @@ internal sealed partial class WebhookSender(
                 await store.ReleaseAsync(delivery.Id, CancellationToken.None);
             }
         }
-        catch (Exception e) when (e is DbException or TimeoutException or InvalidOperationException)
+        catch (Exception e)
         {
-            LogKept(delivery.Id, e.Message);
+            LogKept(e, delivery.Id);
         }
         finally
         {
@@ -186,9 +186,9 @@ internal sealed partial class WebhookSender(
     [LoggerMessage(Level = LogLevel.Warning, Message = "Webhook endpoint {EndpointId} is disabled: {Reason}")]
     private partial void LogDisabled(string endpointId, string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The outcome of delivery {DeliveryId} could not be written; it will be sent again: {Reason}")]
-    private partial void LogKept(string deliveryId, string reason);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The outcome of delivery {DeliveryId} could not be written; it will be sent again")]
+    private partial void LogKept(Exception reason, string deliveryId);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The webhook schedule cannot be read at the moment: {Reason}")]
-    private partial void LogAway(string reason);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The webhook schedule cannot be read at the moment")]
+    private partial void LogAway(Exception reason);
 }

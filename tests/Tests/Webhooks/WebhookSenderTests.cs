@@ -319,6 +319,20 @@ public sealed class WebhookSenderTests
     }
 
     [Fact]
+    public async Task Whatever_breaks_the_schedule_the_sender_goes_on()
+    {
+        await using var fixture = await SenderFixture.CreateAsync();
+        await using var receiver = await Receiver.StartAsync();
+        await fixture.FinishAsync(receiver.Url);
+        // Not a number: reading it throws what no database throws.
+        await fixture.Database.ExecuteAsync("UPDATE webhook_deliveries SET attempts = 'many'", null, default);
+        await fixture.StartSenderAsync();
+        await Task.Delay(300);
+        await fixture.Database.ExecuteAsync("UPDATE webhook_deliveries SET attempts = 0", null, default);
+        await fixture.UntilAsync(log => log[0].State == "delivered");
+    }
+
+    [Fact]
     public async Task A_sender_that_died_over_an_attempt_leaves_it_to_the_next()
     {
         await using var fixture = await SenderFixture.CreateAsync();
