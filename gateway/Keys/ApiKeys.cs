@@ -58,6 +58,18 @@ public sealed partial class ApiKeys(PlatformDatabase database, TimeProvider time
     public Task<string?> EnsureTenantAsync(string tenant, CancellationToken cancellationToken) =>
         database.InTransactionAsync(t => EnsureTenantAsync(t, tenant, cancellationToken), cancellationToken);
 
+    /// <summary>Replaces the secret that signs a tenant's <c>callback_url</c> webhooks, from the next delivery on; false when there is no such tenant.</summary>
+    /// <exception cref="ArgumentException">It is none, see <see cref="WebhookSignature.IsSecret"/>.</exception>
+    public async Task<bool> SetWebhookSecretAsync(string tenant, string secret, CancellationToken cancellationToken)
+    {
+        if (!WebhookSignature.IsSecret(secret))
+        {
+            throw new ArgumentException("PALIMPSEST_WEBHOOK_SECRET must be 'whsec_' followed by 24 to 64 bytes in base64: make one with 'echo whsec_$(openssl rand -base64 32)'.", nameof(secret));
+        }
+
+        return await database.ExecuteAsync("UPDATE tenants SET webhook_secret = @secret WHERE id = @tenant", new { tenant, secret }, cancellationToken) > 0;
+    }
+
     /// <summary>All keys, or those of a tenant, oldest first.</summary>
     public async Task<IReadOnlyList<ApiKeyRecord>> ListAsync(string? tenant, CancellationToken cancellationToken)
     {
@@ -145,7 +157,7 @@ public sealed partial class ApiKeys(PlatformDatabase database, TimeProvider time
 
     private async Task<string?> EnsureTenantAsync(DbTransaction transaction, string tenant, CancellationToken cancellationToken)
     {
-        string secret = "whsec_" + Convert.ToBase64String(RandomNumberGenerator.GetBytes(32));
+        string secret = WebhookSignature.CreateSecret();
         int inserted = await transaction.Connection!.ExecuteAsync(new CommandDefinition(
             "INSERT INTO tenants (id, webhook_secret, created_at) VALUES (@tenant, @secret, @now) ON CONFLICT (id) DO NOTHING",
             new { tenant, secret, now = time.GetUtcNow().ToUnixTimeMilliseconds() }, transaction, cancellationToken: cancellationToken));

@@ -3,7 +3,10 @@ using Palimpsest.Hosting;
 
 namespace Palimpsest.Gateway;
 
-/// <summary>Before the first request: the key of <c>PALIMPSEST_API_KEY</c>, or with <c>--no-auth</c> the tenant it acts for. Runs after the schema, which was registered first.</summary>
+/// <summary>
+/// Before the first request: the key of <c>PALIMPSEST_API_KEY</c>, or with <c>--no-auth</c> the tenant it acts for; and <c>PALIMPSEST_WEBHOOK_SECRET</c>, which signs that tenant's
+/// <c>callback_url</c> webhooks instead of the secret made with it. Runs after the schema, which was registered first.
+/// </summary>
 internal sealed partial class FirstKey(ApiKeys keys, IConfiguration configuration, IOptions<IntakeOptions> options, ILogger<FirstKey> log) : IHostedService
 {
     public async Task StartAsync(CancellationToken cancellationToken)
@@ -13,9 +16,15 @@ internal sealed partial class FirstKey(ApiKeys keys, IConfiguration configuratio
             LogImported(created.Record.Id);
         }
 
-        if (options.Value.NoAuth)
+        string? secret = configuration["PALIMPSEST_WEBHOOK_SECRET"] is { Length: > 0 } given ? given : null;
+        if (options.Value.NoAuth || secret is not null)
         {
             await keys.EnsureTenantAsync(ApiKeys.DefaultTenant, cancellationToken);
+        }
+
+        if (secret is not null)
+        {
+            await keys.SetWebhookSecretAsync(ApiKeys.DefaultTenant, secret, cancellationToken);
         }
     }
 

@@ -181,7 +181,7 @@ internal static class Operations
     {
         yield return ("detectors", Shape.OneOf([.. DetectorChoices.All]).Default("auto"), "Which localizers look; auto leaves it to the router.");
         yield return ("face_crop", new JsonObject { ["type"] = "boolean", ["default"] = true }, "Deepfake detection on face crops; false: on the whole picture.");
-        yield return ("callback_url", Shape.Text("uri"), "Where the result is posted, signed with the secret that was shown with the tenant's first key.");
+        yield return ("callback_url", Shape.Text("uri"), "Where the result is posted, signed with the tenant's webhook secret: shown with its first key, set by PALIMPSEST_WEBHOOK_SECRET, or replaced by './palimpsest keys webhook-secret'.");
         yield return ("metadata", Shape.Text(), $"A JSON object of at most {OptionCollector.MetadataBytes} bytes, echoed.");
         yield return ("retention", Shape.OneOf("default", "zero").Default("default"), $"zero: image and maps are erased once the result is delivered; default: after {intake.RetentionDays} days.");
     }

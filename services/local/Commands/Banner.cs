@@ -32,6 +32,11 @@ internal static class Banner
             Console.WriteLine("Lost the key? ./palimpsest keys create");
         }
 
+        if (first?.WebhookSecret is null && Environment.GetEnvironmentVariable("PALIMPSEST_WEBHOOK_SECRET") is not { Length: > 0 })
+        {
+            Console.WriteLine("Webhook secret not known? ./palimpsest keys webhook-secret");
+        }
+
         Console.WriteLine("Stop with Ctrl-C.");
     }
 }

@@ -12,7 +12,7 @@ internal static class KeysCommand
     public static Command Create()
     {
         var data = new Option<string?>("--data") { Description = "Folder given to 'up' (default: data, or PALIMPSEST_DATA); finds the database that a running 'up --distributed' started there. POSTGRES_URL wins.", Recursive = true };
-        var command = new Command("keys", "Creates, lists and revokes API keys.") { data };
+        var command = new Command("keys", "Creates, lists and revokes API keys, and replaces webhook secrets.") { data };
 
         var tenant = new Option<string>("--tenant") { Description = "Whose key.", DefaultValueFactory = _ => ApiKeys.DefaultTenant };
         var name = new Option<string>("--name") { Description = "For people.", DefaultValueFactory = _ => "key" };
@@ -66,9 +66,27 @@ internal static class KeysCommand
             await Console.Error.WriteLineAsync($"There is no live key '{parsed.GetValue(id)}'; see 'keys list'.");
             return 1;
         }));
+
+        var whose = new Option<string>("--tenant") { Description = "Whose secret.", DefaultValueFactory = _ => ApiKeys.DefaultTenant };
+        var webhookSecret = new Command(
+            "webhook-secret", "Replaces the secret that signs a tenant's callback_url webhooks and prints the new one once; the old one signs nothing more. For the tenant 'default', "
+            + "PALIMPSEST_WEBHOOK_SECRET wins at the next start where it is set.") { whose };
+        webhookSecret.SetAction((parsed, token) => WithKeysAsync(parsed.GetValue(data), token, async keys =>
+        {
+            string secret = WebhookSignature.CreateSecret();
+            if (await keys.SetWebhookSecretAsync(parsed.GetValue(whose)!, secret, token))
+            {
+                Console.WriteLine(secret);
+                return 0;
+            }
+
+            await Console.Error.WriteLineAsync($"There is no tenant '{parsed.GetValue(whose)}'; see 'keys list'.");
+            return 1;
+        }));
         command.Subcommands.Add(create);
         command.Subcommands.Add(list);
         command.Subcommands.Add(revoke);
+        command.Subcommands.Add(webhookSecret);
         return command;
     }
 

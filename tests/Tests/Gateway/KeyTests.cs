@@ -4,7 +4,10 @@ using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using Palimpsest.Contracts;
 using Palimpsest.Gateway;
@@ -89,6 +92,33 @@ public sealed class KeyTests : IAsyncLifetime
         (await client.GetStringAsync("/v1/whoami")).ShouldBe("default");
         (await host.Keys.ImportAsync("one-that-was-chosen-elsewhere", "default", "again", default)).ShouldBeNull();
         await Should.ThrowAsync<ArgumentException>(() => host.Keys.ImportAsync("short", "default", "no", default));
+    }
+
+    [Fact]
+    public async Task The_webhook_secret_of_the_environment_is_the_default_tenants_and_a_new_one_replaces_it()
+    {
+        string[] secrets = [WebhookSignature.CreateSecret(), "whsec_" + Convert.ToBase64String(new byte[24]), "whsec_" + Convert.ToBase64String(new byte[64])];
+        var database = host.Service<PlatformDatabase>();
+        foreach (string secret in secrets)
+        {
+            await StartWithAsync(secret);
+            (await database.QueryFirstAsync<string>("SELECT webhook_secret FROM tenants WHERE id = 'default'", null, default)).ShouldBe(secret);
+        }
+
+        await StartWithAsync("");
+        (await database.QueryFirstAsync<string>("SELECT webhook_secret FROM tenants WHERE id = 'default'", null, default)).ShouldBe(secrets[^1]);
+        (await database.QueryFirstAsync<string>("SELECT webhook_secret FROM tenants WHERE id = 'acme'", null, default)).ShouldNotBe(secrets[^1]);
+        foreach (string wrong in new[] { "secret", secrets[0][6..], "whsec_", "whsec_" + Convert.ToBase64String(new byte[23]), "whsec_" + Convert.ToBase64String(new byte[65]), secrets[0] + "!" })
+        {
+            var refusal = await Should.ThrowAsync<ArgumentException>(() => StartWithAsync(wrong));
+            refusal.Message.ShouldContain("PALIMPSEST_WEBHOOK_SECRET");
+            refusal.Message.ShouldContain("openssl rand -base64 32");
+        }
+
+        (await host.Keys.SetWebhookSecretAsync("nobody", secrets[0], default)).ShouldBeFalse();
+
+        Task StartWithAsync(string secret) => new FirstKey(
+            host.Keys, new ConfigurationBuilder().AddInMemoryCollection([new("PALIMPSEST_WEBHOOK_SECRET", secret)]).Build(), Options.Create(new IntakeOptions()), NullLogger<FirstKey>.Instance).StartAsync(default);
     }
 
     [Fact]

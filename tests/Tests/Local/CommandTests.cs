@@ -45,6 +45,32 @@ public sealed class CommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Keys_gives_a_tenant_a_new_webhook_secret()
+    {
+        var (out0, error0) = (Console.Out, Console.Error);
+        using var output = new StringWriter();
+        using var errors = new StringWriter();
+        Console.SetOut(output);
+        Console.SetError(errors);
+        try
+        {
+            (await CommandLine.RunAsync(["keys", "webhook-secret", "--data", folder, "--tenant", "acme"])).ShouldBe(1);
+            (await CommandLine.RunAsync(["keys", "create", "--data", folder, "--tenant", "acme"])).ShouldBe(0);
+            (await CommandLine.RunAsync(["keys", "webhook-secret", "--data", folder, "--tenant", "acme"])).ShouldBe(0);
+        }
+        finally
+        {
+            Console.SetOut(out0);
+            Console.SetError(error0);
+        }
+
+        errors.ToString().ShouldContain("There is no tenant 'acme'");
+        string secret = output.ToString().Trim().Split('\n')[^1];
+        Palimpsest.Hosting.WebhookSignature.IsSecret(secret).ShouldBeTrue();
+        errors.ToString().ShouldNotContain(secret);
+    }
+
+    [Fact]
     public async Task Help_names_the_command_as_it_is_typed()
     {
         var run = await CommandRun.Of("keys", "create", "--help");

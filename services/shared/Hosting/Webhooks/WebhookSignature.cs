@@ -11,6 +11,14 @@ public static class WebhookSignature
     /// <summary>A new secret: <c>whsec_</c> and base64 of 32 random bytes.</summary>
     public static string CreateSecret() => Prefix + Convert.ToBase64String(RandomNumberGenerator.GetBytes(32));
 
+    /// <summary>Whether a text that was made elsewhere may sign: <c>whsec_</c> and base64 of 24 to 64 bytes, as Standard Webhooks asks.</summary>
+    public static bool IsSecret(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        Span<byte> key = stackalloc byte[65];
+        return text.StartsWith(Prefix, StringComparison.Ordinal) && Convert.TryFromBase64Chars(text.AsSpan(Prefix.Length), key, out int length) && length is >= 24 and <= 64;
+    }
+
     /// <summary>The value of <c>webhook-signature</c>: one <c>v1,…</c> for each secret, space separated, while a secret rotates two.</summary>
     /// <param name="id">Value of <c>webhook-id</c>.</param>
     /// <param name="unixSeconds">Value of <c>webhook-timestamp</c>.</param>
