@@ -1,3 +1,5 @@
+using System.Net.Security;
+using System.Security.Authentication;
 using MassTransit;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -20,17 +22,22 @@ internal static class BusSetup
             {
                 bus.UsingRabbitMq((context, rabbit) =>
                 {
-                    string[] user = url.UserInfo.Split(':', 2);
-                    string virtualHost = Uri.UnescapeDataString(url.AbsolutePath.Trim('/'));
-                    rabbit.Host(url.Host, (ushort)(url.Port > 0 ? url.Port : 5672), virtualHost.Length > 0 ? virtualHost : "/", settings.ServiceName, host =>
+                    var server = ServerUrl.Of(url);
+                    rabbit.Host(server.Host, (ushort)server.Port, server.Path.Length > 0 ? server.Path : "/", settings.ServiceName, host =>
                     {
-                        host.Username(user[0].Length > 0 ? Uri.UnescapeDataString(user[0]) : "guest");
-                        host.Password(user.Length > 1 ? Uri.UnescapeDataString(user[1]) : "guest");
+                        host.Username(server.User.Length > 0 ? server.User : "guest");
+                        host.Password(server.Password ?? "guest");
                         host.Heartbeat(TimeSpan.FromSeconds(10));
                         host.PublisherConfirmation = true;
                         if (url.Scheme == "amqps")
                         {
-                            host.UseSsl(_ => { });
+                            host.UseSsl(ssl =>
+                            {
+                                // By itself it takes a certificate that nobody vouches for.
+                                ssl.EnforcePolicyErrors(SslPolicyErrors.RemoteCertificateChainErrors);
+                                ssl.ServerName = server.Host;
+                                ssl.Protocol = SslProtocols.None; // the machine's choice
+                            });
                         }
                     });
                     rabbit.ConfigureEndpoints(context);

@@ -58,13 +58,13 @@ public sealed partial class RedisConnection : IDisposable
 
     private static Task<ConnectionMultiplexer> ConnectAsync(Uri url)
     {
-        string password = url.UserInfo.Split(':', 2) is [_, var secret] ? Uri.UnescapeDataString(secret) : "";
+        var server = ServerUrl.Of(url);
         var options = new ConfigurationOptions
         {
             AbortOnConnectFail = false, ConnectTimeout = 2_000, SyncTimeout = 1_000, ResponseTimeout = 1_000, KeepAlive = 10,
-            Password = password.Length > 0 ? password : null,
+            Password = server.Password is { Length: > 0 } password ? password : null, Ssl = url.Scheme == "rediss", SslHost = server.Host,
         };
-        options.EndPoints.Add(url.Host, url.Port > 0 ? url.Port : 6379);
+        options.EndPoints.Add(server.Host, server.Port);
         return ConnectionMultiplexer.ConnectAsync(options);
     }
 

@@ -159,16 +159,30 @@ public sealed class PlatformDatabase : IAsyncDisposable
         }
     }
 
-    private static NpgsqlConnectionStringBuilder Server(Uri url)
+    /// <summary>The connection string of a <c>POSTGRES_URL</c>.</summary>
+    internal static NpgsqlConnectionStringBuilder Server(Uri url)
     {
-        string[] user = url.UserInfo.Split(':', 2);
+        var server = ServerUrl.Of(url);
+        // "system" is libpq's word for the machine's own list, which Npgsql takes when none is named.
+        string? root = server.Query.GetValueOrDefault("sslrootcert") is { } file and not "system" ? file : null;
         return new NpgsqlConnectionStringBuilder
         {
-            Host = url.Host,
-            Port = url.IsDefaultPort || url.Port < 0 ? 5432 : url.Port,
-            Username = Uri.UnescapeDataString(user[0]),
-            Password = user.Length > 1 ? Uri.UnescapeDataString(user[1]) : null,
-            Database = url.AbsolutePath.Trim('/'),
+            Host = server.Host,
+            Port = server.Port,
+            Username = server.User,
+            Password = server.Password,
+            Database = server.Path,
+            SslMode = server.Query.GetValueOrDefault("sslmode") switch
+            {
+                "disable" => SslMode.Disable,
+                "allow" => SslMode.Allow,
+                null or "prefer" => SslMode.Prefer,
+                "require" => root is null ? SslMode.Require : SslMode.VerifyCA, // as libpq does
+                "verify-ca" => SslMode.VerifyCA,
+                "verify-full" => SslMode.VerifyFull,
+                _ => throw new InvalidOperationException("POSTGRES_URL: sslmode is one of disable, allow, prefer, require, verify-ca and verify-full."),
+            },
+            RootCertificate = root,
             MaxPoolSize = 20,
             Timeout = 5,
             CommandTimeout = 15,
