@@ -80,7 +80,7 @@ internal sealed class BatchReader(UploadReceiver receiver, UrlFetcher fetcher, I
     }
 
     /// <summary>Fetches the items that are addresses, several at a time; what cannot be fetched in time is refused.</summary>
-    public async Task FetchAsync(BatchSubmission submission, CancellationToken cancellationToken)
+    public async Task FetchAsync(string tenant, BatchSubmission submission, CancellationToken cancellationToken)
     {
         if (!submission.Fetched)
         {
@@ -94,7 +94,7 @@ internal sealed class BatchReader(UploadReceiver receiver, UrlFetcher fetcher, I
         {
             try
             {
-                item.Image = await fetcher.FetchAsync(item.Url!, either.Token);
+                item.Image = await fetcher.FetchAsync(tenant, item.Url!, Timeout.InfiniteTimeSpan, either.Token);
             }
             catch (ApiException e)
             {

@@ -25,7 +25,7 @@ internal sealed class BatchesEndpoint(
         }
 
         await callbacks.EnsureAllowedAsync(submission.Options.CallbackUrl, cancellation);
-        await reader.FetchAsync(submission, cancellation);
+        await reader.FetchAsync(tenant.Tenant, submission, cancellation);
         if (request.ContentLength is null || submission.Fetched)
         {
             await limits.OweBytesAsync(tenant.Tenant, submission.Items.Sum(i => i.Image?.Bytes ?? 0));

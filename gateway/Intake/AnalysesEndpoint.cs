@@ -28,7 +28,7 @@ internal sealed class AnalysesEndpoint(
 
         await callbacks.EnsureAllowedAsync(sent.Options.CallbackUrl, cancellation);
         using var submission = sent.Url is { } url
-            ? new Submission(sent.Options) { Image = await fetcher.FetchAsync(url, cancellation), Url = url, Filename = UrlFetcher.Filename(url) }
+            ? new Submission(sent.Options) { Image = await fetcher.FetchAsync(tenant.Tenant, url, fetcher.Patience, cancellation), Url = url, Filename = UrlFetcher.Filename(url) }
             : sent;
         if (request.ContentLength is null || submission.Url is not null)
         {

@@ -47,11 +47,15 @@ public sealed class IntakeOptions
     [Range(1, 86_400)]
     public int BatchSeconds { get; set; } = 1_800;
 
-    /// <summary>Pictures fetched by URL at the same time, by all requests of this process.</summary>
+    /// <summary>Pictures fetched by URL at the same time, by all requests of this process; a quarter of them, at least one, by those of one tenant.</summary>
     [Range(1, 10_000)]
     public int MaxFetches { get; set; } = 64;
 
-    /// <summary>Of these, by one batch.</summary>
+    /// <summary>Seconds a submission by URL waits for its turn to be fetched before it is answered 503.</summary>
+    [Range(0, 300)]
+    public int FetchWaitSeconds { get; set; } = 5;
+
+    /// <summary>Of a tenant's, by one batch.</summary>
     [Range(1, 1_000)]
     public int BatchFetches { get; set; } = 16;
 

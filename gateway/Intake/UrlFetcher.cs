@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Net;
 using Microsoft.Extensions.Options;
@@ -13,12 +14,41 @@ internal sealed class UrlFetcher(GuardedHttp guarded, UploadReceiver receiver, I
     private static readonly Counter<long> Fetches = PlatformTelemetry.Meter.CreateCounter<long>("palimpsest.fetches", description: "Pictures fetched by URL, by outcome");
 
     private readonly SemaphoreSlim slots = new(options.Value.MaxFetches);
+    private readonly ConcurrentDictionary<string, SemaphoreSlim> shares = new(StringComparer.Ordinal);
 
-    /// <summary>Fetches.</summary>
-    /// <exception cref="ApiException">422 address_refused or fetch_failed, or what the bytes deserve (400, 413, 415).</exception>
-    public async Task<ReceivedImage> FetchAsync(string url, CancellationToken cancellationToken)
+    /// <summary>How long a client that waits for the answer is kept waiting for its turn.</summary>
+    public TimeSpan Patience => TimeSpan.FromSeconds(options.Value.FetchWaitSeconds);
+
+    /// <summary>Fetches, when it is its turn: a tenant has a quarter of the slots, so that one whose hosts answer slowly does not stop the others.</summary>
+    /// <param name="tenant">Whose.</param>
+    /// <param name="url">Of the picture.</param>
+    /// <param name="patience">How long it may wait for its tenant's share, and then for a slot.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="ApiException">422 address_refused or fetch_failed, 503 overloaded, or what the bytes deserve (400, 413, 415).</exception>
+    public async Task<ReceivedImage> FetchAsync(string tenant, string url, TimeSpan patience, CancellationToken cancellationToken)
     {
-        await slots.WaitAsync(cancellationToken);
+        var share = shares.GetOrAdd(tenant, _ => new SemaphoreSlim(Math.Max(1, options.Value.MaxFetches / 4)));
+        await EnterAsync(share, patience, cancellationToken);
+        try
+        {
+            await EnterAsync(slots, patience, cancellationToken);
+            try
+            {
+                return await FetchAsync(url, cancellationToken);
+            }
+            finally
+            {
+                slots.Release();
+            }
+        }
+        finally
+        {
+            share.Release();
+        }
+    }
+
+    private async Task<ReceivedImage> FetchAsync(string url, CancellationToken cancellationToken)
+    {
         string outcome = "failed";
         using var span = PlatformTelemetry.Source.StartActivity("fetch");
         try
@@ -64,7 +94,6 @@ internal sealed class UrlFetcher(GuardedHttp guarded, UploadReceiver receiver, I
         {
             Fetches.Add(1, new KeyValuePair<string, object?>("outcome", outcome));
             span?.SetTag("palimpsest.outcome", outcome);
-            slots.Release();
         }
     }
 
@@ -78,6 +107,14 @@ internal sealed class UrlFetcher(GuardedHttp guarded, UploadReceiver receiver, I
     public static string? Filename(string url) => Uri.TryCreate(url, UriKind.Absolute, out var uri) ? FileNames.Clean(Uri.UnescapeDataString(uri.AbsolutePath)) : null;
 
     public void Dispose() => slots.Dispose();
+
+    private static async Task EnterAsync(SemaphoreSlim gate, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        if (!await gate.WaitAsync(patience, cancellationToken))
+        {
+            throw ApiException.Unavailable(ErrorCodes.Overloaded, "Too many pictures are being fetched; nothing was accepted. Try again later, or send the picture itself.", 5);
+        }
+    }
 
     private Uri Parse(string url) => guarded.Check(url) is { } refusal ? throw CallbackCheck.Refused("url", refusal) : new Uri(url);
 

@@ -1,8 +1,10 @@
 using System.Net;
+using System.Net.Http.Json;
 using Microsoft.Extensions.Time.Testing;
 using Palimpsest.Contracts;
 using Palimpsest.Gateway;
 using Palimpsest.Hosting;
+using Palimpsest.Tests.Webhooks;
 
 namespace Palimpsest.Tests.Gateway;
 
@@ -154,4 +156,32 @@ public sealed class LimitTests
     }
 
     private static Task<HttpResponseMessage> SendAsync(HttpClient client, int seed) => client.SendAsync(Api.Post(Api.Form(Api.Jpeg(seed: seed))));
+
+    [Fact]
+    public async Task A_tenant_whose_hosts_hang_leaves_slots_for_fetching_to_another()
+    {
+        await using var pictures = await Receiver.StartAsync();
+        pictures.Otherwise = context => context.Request.Path == "/hang"
+            ? Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default)
+            : context.Response.Body.WriteAsync(Api.Jpeg()).AsTask();
+        await using var host = await GatewayHost.StartAsync(new() { ["PALIMPSEST_ALLOW_NETWORKS"] = "127.0.0.0/8", ["Intake:MaxFetches"] = "4", ["Intake:FetchWaitSeconds"] = "1" });
+        var server = new Uri(pictures.Url);
+        using var leave = new CancellationTokenSource();
+        Task<HttpResponseMessage> SubmitAsync(HttpClient client, string path, CancellationToken cancellationToken) => client.SendAsync(Api.Post(JsonContent.Create(new { url = new Uri(server, path) })), cancellationToken);
+        List<Task<HttpResponseMessage>> hanging = [SubmitAsync(host.Client, "/hang", leave.Token)];
+        for (int i = 0; i < 500 && pictures.Busiest == 0; i++)
+        {
+            await Task.Delay(20);
+        }
+
+        hanging.AddRange(Enumerable.Range(0, 5).Select(_ => SubmitAsync(host.Client, "/hang", leave.Token)));
+        using var other = host.Connect((await host.Keys.CreateAsync("globex", "other", Scopes.All, null, default)).Key);
+        using var fetched = await SubmitAsync(other, "/a.jpg", default);
+        fetched.StatusCode.ShouldBe(HttpStatusCode.Accepted);
+        using var refused = await hanging[1];
+        await refused.ProblemAsync(503, ErrorCodes.Overloaded);
+        refused.Headers.RetryAfter.ShouldNotBeNull();
+        await leave.CancelAsync();
+        await Task.WhenAll(hanging).ContinueWith(_ => { }, TaskScheduler.Default);
+    }
 }
