@@ -73,13 +73,13 @@ internal sealed class Acceptance(
     /// <summary>Commits; takes the bytes back when it cannot.</summary>
     public async Task CommitAsync(IReadOnlyList<Prepared> items, Func<DbTransaction, Task>? also, CancellationToken cancellationToken)
     {
-        // From here on the client's hanging up changes nothing: a commit that was cut off half-way would leave the promise in doubt.
-        cancellationToken.ThrowIfCancellationRequested();
         AnalysisRecord[] records = [.. items.Select(i => i.Record)];
         AnalysisRecord[] finished = [.. records.Where(r => AnalysisStatuses.IsTerminal(r.Status))];
         bool scheduled = false;
         try
         {
+            // From here on the client's hanging up changes nothing: a commit that was cut off half-way would leave the promise in doubt.
+            cancellationToken.ThrowIfCancellationRequested();
             await analyses.InsertAsync(
                 records, [.. items.SelectMany(i => i.Messages)],
                 async transaction =>

@@ -267,6 +267,17 @@ public sealed class SubmissionTests : IAsyncLifetime
         (await host.Service<PlatformDatabase>().QueryFirstAsync<long>("SELECT count(*) FROM analyses", null, default)).ShouldBe(0);
     }
 
+    [Fact]
+    public async Task A_client_that_hangs_up_before_the_commit_leaves_nothing()
+    {
+        var acceptance = host.Service<Acceptance>();
+        using var image = await host.Service<UploadReceiver>().ReceiveAsync(new MemoryStream(Api.Jpeg()), ApiException.Malformed("cut"), default);
+        var item = await acceptance.PrepareAsync("acme", image, new OptionCollector().Build(), null, null, null, default);
+        host.StoredFiles().ShouldNotBeEmpty();
+        await Should.ThrowAsync<OperationCanceledException>(() => acceptance.CommitAsync([item], null, new CancellationToken(canceled: true)));
+        host.StoredFiles().ShouldBeEmpty();
+    }
+
     [Theory]
     [InlineData("photo.jpg", "photo.jpg")]
     [InlineData("../../etc/passwd", "passwd")]
