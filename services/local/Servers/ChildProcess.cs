@@ -67,7 +67,8 @@ internal sealed partial class ChildProcess : IAsyncDisposable
             start.Environment[key] = value;
         }
 
-        var log = new StreamWriter(new FileStream(logPath, FileMode.Append, FileAccess.Write, FileShare.ReadWrite)) { AutoFlush = true };
+        // No buffer of the file's own: what a full disk did not take would be kept in it and thrown at us again on closing.
+        var log = new StreamWriter(new FileStream(logPath, FileMode.Append, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0)) { AutoFlush = true };
         var process = Process.Start(start)!;
         process.StandardInput.Close();
         return new ChildProcess(name, process, log);
@@ -140,7 +141,14 @@ internal sealed partial class ChildProcess : IAsyncDisposable
                     return;
                 }
 
-                log.WriteLine(line);
+                try
+                {
+                    log.WriteLine(line);
+                }
+                catch (IOException)
+                {
+                    // The disk is full: the line is lost. A child whose pipe nobody empties would stand still with the next one.
+                }
             }
         }
     }

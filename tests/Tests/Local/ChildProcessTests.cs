@@ -32,6 +32,15 @@ public sealed class ChildProcessTests : IDisposable
     }
 
     [Fact]
+    public async Task A_full_disk_under_the_log_does_not_hold_the_process_up()
+    {
+        // More than a pipe holds.
+        await using var child = ChildProcess.Start("sh", ["sh", "-c", "head -c 300000 /dev/zero | tr '\\0' 'x' | fold; exit 7"], Nothing, "/dev/full");
+        await child.WaitForExitAsync(CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(20));
+        child.ExitCode.ShouldBe(7);
+    }
+
+    [Fact]
     public async Task A_server_that_dies_while_starting_is_reported_with_its_last_words()
     {
         string log = Path.Combine(folder, "s.log");
