@@ -7,6 +7,9 @@ internal sealed class RabbitMqServer(string folder) : ILocalServer
 {
     private const string Program = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
+    /// <summary>The same at every start: the node's data lie under it, so that what waits in the queues is there again. Its port mapper is its own, so it meets no other node of this name.</summary>
+    private const string Node = "palimpsest@localhost";
+
     private readonly int port = ChildProcess.FreePort();
     private readonly int distribution = ChildProcess.FreePort();
     private readonly int mapperPort = ChildProcess.FreePort();
@@ -22,7 +25,7 @@ internal sealed class RabbitMqServer(string folder) : ILocalServer
     public IReadOnlyDictionary<string, string?> ControlEnvironment => new Dictionary<string, string?>(StringComparer.Ordinal)
     {
         ["HOME"] = folder,
-        ["RABBITMQ_NODENAME"] = $"palimpsest{port}@localhost",
+        ["RABBITMQ_NODENAME"] = Node,
         ["ERL_EPMD_PORT"] = $"{mapperPort}",
         ["ERL_EPMD_ADDRESS"] = "127.0.0.1",
     };
@@ -32,6 +35,7 @@ internal sealed class RabbitMqServer(string folder) : ILocalServer
         string program = ServerPrograms.Find("rabbitmq-server", "RABBITMQ_URL", Program);
         string log = Path.Combine(folder, "rabbitmq.log");
         Directory.CreateDirectory(folder);
+        RefuseSecond();
         string configuration = Path.Combine(folder, "rabbitmq.conf");
         await File.WriteAllTextAsync(
             configuration,
@@ -56,6 +60,7 @@ internal sealed class RabbitMqServer(string folder) : ILocalServer
             ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] = "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none",
         };
         server = ChildProcess.Start("rabbitmq-server", [program], environment, log, folder);
+        await File.WriteAllTextAsync(ProcessFile, $"{server.Id}", cancellationToken);
         await ServerPrograms.WaitAsync(server, log, () => ServerPrograms.GreetsAsync(port, "AMQP\0\0\u0009\u0001"u8.ToArray(), 1), cancellationToken);
     }
 
@@ -92,6 +97,30 @@ internal sealed class RabbitMqServer(string folder) : ILocalServer
         if (mapper is not null)
         {
             await mapper.DisposeAsync();
+        }
+    }
+
+    private string ProcessFile => Path.Combine(folder, "process");
+
+    /// <summary>Two nodes over one database would destroy it, and nothing in RabbitMQ keeps the second away, as PostgreSQL's lock file does.</summary>
+    private void RefuseSecond()
+    {
+        if (File.Exists(ProcessFile) && File.ReadAllText(ProcessFile) is var id && IsOver(id))
+        {
+            throw new LocalServerException($"Process {id} is a broker over {folder} already: stop the 'up --distributed' that it belongs to, or if that was killed, the process ('kill {id}').");
+        }
+    }
+
+    private bool IsOver(string processId)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{processId}/environ").Split('\0').Contains($"RABBITMQ_MNESIA_BASE={Path.Combine(folder, "mnesia")}");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Gone, or its number is somebody else's by now.
+            return false;
         }
     }
 }
