@@ -72,6 +72,14 @@ internal sealed class EmbeddedProcess : IAsyncDisposable
 
     public async Task KillAsync() => await process!.KillAsync();
 
+    /// <summary>As when its terminal is closed; its exit code.</summary>
+    public async Task<int> HangUpAsync()
+    {
+        const int Sighup = 1;
+        await process!.StopAsync(TimeSpan.FromSeconds(60), Sighup);
+        return process.ExitCode;
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (process is not null)

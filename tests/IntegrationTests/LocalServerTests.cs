@@ -32,5 +32,12 @@ public sealed class LocalServerTests : IDisposable
         (await again.ControlAsync("list_users")).ShouldContain("kept");
     }
 
+    [Fact]
+    public async Task Closing_the_terminal_stops_the_platform_in_order()
+    {
+        await using var embedded = await EmbeddedProcess.StartAsync();
+        (await embedded.HangUpAsync()).ShouldBe(0);
+    }
+
     public void Dispose() => Directory.Delete(folder, recursive: true);
 }

@@ -81,6 +81,7 @@ internal static class UpCommand
             app.MapRescueBox();
         }
 
+        using var hangup = Hangup.Register(app.Lifetime.StopApplication);
         await app.StartAsync(cancellationToken);
         await Banner.WriteAsync(app.Services.GetRequiredService<ApiKeys>(), settings, cancellationToken);
         await app.WaitForShutdownAsync(cancellationToken);

@@ -44,12 +44,13 @@ internal sealed class DistributedHost : IAsyncDisposable
 
     public ServiceProcess this[string name] => services.Last(s => s.Name == name);
 
-    /// <summary>Serves until SIGINT or SIGTERM.</summary>
+    /// <summary>Serves until SIGINT or SIGTERM, or until the terminal is closed.</summary>
     public static async Task<int> RunAsync(UpSettings settings, CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        using var hangup = Hangup.Register(stop.Cancel);
         void Stop(PosixSignalContext signal)
         {
             signal.Cancel = true;
