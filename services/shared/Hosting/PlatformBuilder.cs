@@ -1,6 +1,7 @@
 using MassTransit;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http.Json;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -112,6 +113,8 @@ public sealed class PlatformBuilder
             .AddCheck<BusReadyCheck>("broker", tags: ["ready"])
             .AddCheck<DatabaseReadyCheck>("database", tags: ["ready"]);
         Services.Configure<JsonOptions>(json => PlatformJson.Configure(json.SerializerOptions));
+        // Otherwise a body that is not understood is answered by a bare status, and Problems cannot say why.
+        Services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
         Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(45));
         // Their information level writes each request with its query string, which may hold what nobody should read.
         host.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning).AddFilter("Yarp", LogLevel.Warning);

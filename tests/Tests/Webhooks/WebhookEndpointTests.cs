@@ -168,6 +168,26 @@ public sealed class WebhookEndpointTests : IAsyncLifetime
         await ProblemAsync(HttpMethod.Get, "/v1/webhook-deliveries?state=lost", null, 422, "invalid_option");
     }
 
+    [Theory]
+    [InlineData("application/json", "{\"url\": }", 400, "malformed_request", "line 1, byte 8")]
+    [InlineData("application/json", "{\"url\": \"http://127.0.0.1/\", \"enabled\": \"yes\"}", 400, "malformed_request", "$.enabled")]
+    [InlineData("application/json", "", 400, "malformed_request", "application/json")]
+    [InlineData("text/plain", "{}", 415, "unsupported_format", "application/json")]
+    public async Task A_body_that_is_not_understood_is_told_where(string type, string body, int status, string code, string where)
+    {
+        foreach (var (method, path) in new[] { (HttpMethod.Post, "/v1/webhook-endpoints"), (HttpMethod.Patch, "/v1/webhook-endpoints/we_1") })
+        {
+            var request = new HttpRequestMessage(method, path) { Content = new StringContent(body, null, type), Headers = { { "X-Test-Tenant", "tenant-a" } } };
+            using var response = await client.SendAsync(request);
+            string text = await response.Content.ReadAsStringAsync();
+            ((int)response.StatusCode).ShouldBe(status, text);
+            var problem = JsonDocument.Parse(text).RootElement;
+            problem.GetProperty("code").GetString().ShouldBe(code);
+            problem.GetProperty("detail").GetString()!.ShouldContain(where);
+            problem.GetProperty("detail").GetString()!.ShouldNotContain("EndpointRequest");
+        }
+    }
+
     [Fact]
     public async Task Another_tenant_finds_nothing_and_a_weaker_key_may_not()
     {

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -93,8 +94,12 @@ public static partial class Problems
         {
             case ApiException api:
                 return api;
-            case BadHttpRequestException { StatusCode: 413 }:
-                return new ApiException(413, ErrorCodes.ImageTooLarge, "The request is larger than this server accepts.");
+            case BadHttpRequestException { StatusCode: 413 or 415 } bare:
+                return FromStatus(bare.StatusCode, "");
+            case BadHttpRequestException { InnerException: JsonException json }:
+                return ApiException.Malformed($"The body is not the JSON that is expected here: look at {json.Path ?? "$"} (line {json.LineNumber + 1}, byte {json.BytePositionInLine}).");
+            case BadHttpRequestException when context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: false }:
+                return ApiException.Malformed("There is no body: send one as application/json.");
             case BadHttpRequestException bad:
                 return new ApiException(bad.StatusCode, ErrorCodes.MalformedRequest, "The request could not be read: " + bad.Message);
             case JsonException or InvalidDataException:
