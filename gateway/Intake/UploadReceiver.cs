@@ -11,16 +11,12 @@ internal sealed class UploadReceiver(IBlobStore blobs, IOptions<IntakeOptions> o
 {
     private const int BufferBytes = 1 << 17;
 
-    // ENOSPC and EDQUOT, as IOException.HResult carries them on Linux.
-    private const int NoSpace = 28;
-    private const int QuotaExceeded = 122;
-
     /// <summary>Receives; dispose the result, which removes what was not stored.</summary>
     /// <param name="body">The image.</param>
     /// <param name="broken">What to say when the body ends before it should.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="ApiException">400 image_empty, 413 image_too_large, 415 unsupported_format.</exception>
-    /// <exception cref="BlobStoreFullException">No space.</exception>
+    /// <exception cref="IOException">No space, or the volume is broken.</exception>
     public async Task<ReceivedImage> ReceiveAsync(Stream body, ApiException broken, CancellationToken cancellationToken)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
@@ -53,10 +49,6 @@ internal sealed class UploadReceiver(IBlobStore blobs, IOptions<IntakeOptions> o
             var received = new ReceivedImage(blobs, path, Convert.ToHexStringLower(hash.GetCurrentHash()), length, format);
             path = null;
             return received;
-        }
-        catch (IOException e) when (e.HResult is NoSpace or QuotaExceeded)
-        {
-            throw new BlobStoreFullException("The blob volume is full.", e);
         }
         finally
         {
