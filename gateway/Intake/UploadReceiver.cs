@@ -41,9 +41,6 @@ internal sealed class UploadReceiver(IBlobStore blobs, IOptions<IntakeOptions> o
                     RandomAccess.Write(file, buffer.AsSpan(0, filled), length);
                     length += filled;
                 }
-
-                // What a 202 promises must survive a power cut, not only a killed process.
-                RandomAccess.FlushToDisk(file);
             }
 
             var received = new ReceivedImage(blobs, path, Convert.ToHexStringLower(hash.GetCurrentHash()), length, format);
@@ -120,6 +117,8 @@ internal sealed class ReceivedImage(IBlobStore blobs, string path, string sha256
         string key = BlobKeys.Upload(analysisId);
         await blobs.PutFileAsync(key, path, cancellationToken);
         stored = true;
+        // What a 202 promises must survive a power cut, not only a killed process.
+        await blobs.FlushAsync(key, cancellationToken);
         return new BlobReference { Key = key, Bytes = bytes };
     }
 

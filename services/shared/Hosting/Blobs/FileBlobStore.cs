@@ -59,6 +59,14 @@ internal sealed partial class FileBlobStore : IBlobStore
         return Task.FromResult(length);
     }
 
+    public Task FlushAsync(string key, CancellationToken cancellationToken)
+    {
+        // Flushed before it is renamed, a file may come back under its temporary name. Flushed afterwards, its journal's entries up to the renaming are, and with them the folders made for it.
+        using var file = Existing(key, path => File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete));
+        RandomAccess.FlushToDisk(file);
+        return Task.CompletedTask;
+    }
+
     public Task<Stream> OpenReadAsync(string key, CancellationToken cancellationToken) =>
         Task.FromResult<Stream>(Existing(key, path => new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, CopyBuffer, FileOptions.Asynchronous)));
 

@@ -13,6 +13,10 @@ public interface IBlobStore
     /// <summary>Stores a local file by moving it; the file is gone afterwards. It should come from <see cref="CreateTemporaryPath"/>.</summary>
     Task<long> PutFileAsync(string key, string path, CancellationToken cancellationToken);
 
+    /// <summary>Returns when a blob, its name and its bytes, survives a power cut.</summary>
+    /// <exception cref="BlobNotFoundException">Erased, or never stored.</exception>
+    Task FlushAsync(string key, CancellationToken cancellationToken);
+
     /// <summary>Opens for reading.</summary>
     /// <exception cref="BlobNotFoundException">Erased, or never stored.</exception>
     Task<Stream> OpenReadAsync(string key, CancellationToken cancellationToken);
