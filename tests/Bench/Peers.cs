@@ -182,6 +182,7 @@ internal static class Peers
             }
 
             string log = Path.Combine(data, "peer.log");
+            environment["ORT_DISABLE_TELEMETRY"] = "1"; // ours does not report to the engine's maker either
             var process = ChildProcess.Start(name, command, environment, log, folder);
             try
             {

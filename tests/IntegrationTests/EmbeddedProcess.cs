@@ -64,7 +64,8 @@ internal sealed class EmbeddedProcess : IAsyncDisposable
             ? [] : ["unshare", "--mount", "--map-root-user", "sh", "-c", $"mount -t tmpfs -o size={volumeMegabytes}m tmpfs \"$0\" && exec \"$@\"", Directory.CreateDirectory(Data).FullName];
         process = ChildProcess.Start(
             "palimpsest up",
-            [.. inVolume, "dotnet", program, "up", "--port", $"{Port}", "--data", Data, "--allow-network", "127.0.0.0/8", .. models is null ? (string[])[] : ["--models", models]],
+            // A terminal's end reaches it even where we ourselves were started to outlive one: that is inherited.
+            [.. inVolume, "env", "--default-signal=HUP", "dotnet", program, "up", "--port", $"{Port}", "--data", Data, "--allow-network", "127.0.0.0/8", .. models is null ? (string[])[] : ["--models", models]],
             Settings(), log);
         await ServerPrograms.WaitAsync(process, log, () => Task.FromResult(Text(log).Contains("Stop with", StringComparison.Ordinal)), CancellationToken.None);
         Banner = Text(log);

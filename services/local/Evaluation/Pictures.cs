@@ -1,5 +1,5 @@
 using System.Globalization;
-using Palimpsest.Imaging;
+using Palimpsest.Contracts;
 using Palimpsest.Imaging.Vips;
 
 namespace Palimpsest.Local.Evaluation;

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using Palimpsest.Contracts;
 using Palimpsest.Decoder.Jpeg;
-using Palimpsest.Imaging;
 
 namespace Palimpsest.Decoder;
 

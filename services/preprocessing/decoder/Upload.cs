@@ -46,7 +46,7 @@ internal sealed class Upload : IDisposable
         }
 
         string format = ImageFormats.Detect(bytes) ?? throw new RefusalException(
-            ErrorCodes.UnsupportedFormat, "The bytes are not a JPEG, PNG, WebP, TIFF, GIF or AVIF picture; convert it to one of these.");
+            ErrorCodes.UnsupportedFormat, $"The bytes are not a {ImageFormats.Accepted} picture; convert it to one of these.");
         VipsImage? image = null;
         try
         {

@@ -1,4 +1,4 @@
-using Palimpsest.Imaging;
+using Palimpsest.Contracts;
 
 namespace Palimpsest.Tests.Imaging;
 

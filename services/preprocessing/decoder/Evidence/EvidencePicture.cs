@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Palimpsest.Contracts;
 using Palimpsest.Decoder.Jpeg;
 using Palimpsest.Imaging;
 using Palimpsest.Imaging.Vips;

@@ -4,6 +4,7 @@ using MetadataExtractor;
 using MetadataExtractor.Formats.Exif;
 using MetadataExtractor.Formats.Tiff;
 using MetadataExtractor.IO;
+using Palimpsest.Contracts;
 using Palimpsest.Imaging;
 using Palimpsest.Imaging.Vips;
 using Directory = MetadataExtractor.Directory;

@@ -1,4 +1,4 @@
-using Palimpsest.Imaging;
+using Palimpsest.Contracts;
 using Palimpsest.Imaging.Vips;
 
 namespace Palimpsest.Decoder.Salvage;

@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using Palimpsest.Imaging;
+using Palimpsest.Contracts;
 using Palimpsest.Imaging.Vips;
 
 namespace Palimpsest.Decoder.Salvage;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Palimpsest.Contracts;
 
 namespace Palimpsest.Imaging.Vips;
 

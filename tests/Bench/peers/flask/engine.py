@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # from 1.29 on the engine reports to its maker otherwise
 THREADS = int(os.environ.get("THREADS", "1"))  # of one run; 0: the engine's own choice, all cores
 
 try:

@@ -1,4 +1,4 @@
-namespace Palimpsest.Imaging;
+namespace Palimpsest.Contracts;
 
 /// <summary>The accepted formats, told by their first bytes; names and media types sent by a client are never believed.</summary>
 public static class ImageFormats
@@ -23,6 +23,9 @@ public static class ImageFormats
 
     /// <summary>AVIF (ISO/IEC 23000-22 with AV1).</summary>
     public const string Avif = "avif";
+
+    /// <summary>For texts.</summary>
+    public const string Accepted = "JPEG, PNG, WebP, TIFF, GIF or AVIF";
 
     /// <summary>All accepted formats.</summary>
     public static IReadOnlyList<string> All { get; } = [Jpeg, Png, Webp, Tiff, Gif, Avif];
