@@ -111,7 +111,7 @@ internal static class EvidenceCommand
                 File = picture.File, Name = kind, State = answer.State, Finding = kind == EvidenceNames.Hash ? null : answer.Finding, Summary = answer.Summary, Facts = answer.Facts, Regions = answer.Regions,
                 Pairs = answer.Pairs, Hash = answer.Hash, DurationMs = duration,
             };
-            return answer.HasMap && picture.MapPath(kind) is { } path ? await WithMapAsync(pool, picture, line, scratch, path, cancellationToken) : line;
+            return answer.HasMap && picture.MapPath(kind) is { } path ? await WithMapAsync(line, answer.Geometry!, scratch, path, cancellationToken) : line;
         }
         catch (IOException e)
         {
@@ -119,13 +119,12 @@ internal static class EvidenceCommand
         }
     }
 
-    private static async Task<Line> WithMapAsync(DecoderPool pool, Picture picture, Line line, string scratch, string path, CancellationToken cancellationToken)
+    private static async Task<Line> WithMapAsync(Line line, ImageGeometry geometry, string scratch, string path, CancellationToken cancellationToken)
     {
         try
         {
             var levels = ProbabilityMap.FromBytes(await File.ReadAllBytesAsync(scratch, cancellationToken));
-            picture.Geometry ??= await GeometryAsync(pool, picture.File, scratch, cancellationToken);
-            await OutputFiles.WriteAsync(path, EvidenceRenderer.RenderPng(levels, picture.Geometry, EvidenceCatalogue.Of(line.Name!).Legend!, line.Pairs!, maxSide: null), cancellationToken);
+            await OutputFiles.WriteAsync(path, EvidenceRenderer.RenderPng(levels, geometry, EvidenceCatalogue.Of(line.Name!).Legend!, line.Pairs!, maxSide: null), cancellationToken);
             return line;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -134,19 +133,8 @@ internal static class EvidenceCommand
         }
     }
 
-    /// <summary>The size and orientation that the decoder's word on evidence leaves out. Evidence is of the stored size, whatever size networks would see.</summary>
-    private static async Task<ImageGeometry> GeometryAsync(DecoderPool pool, string file, string scratch, CancellationToken cancellationToken)
-    {
-        var (layout, refusal) = await pool.PrepareAsync(Path.GetFullPath(file), scratch, cancellationToken);
-        var geometry = layout?.Facts.Geometry ?? throw new IOException(refusal!.Detail);
-        return geometry with { AnalysedWidth = geometry.StoredWidth, AnalysedHeight = geometry.StoredHeight };
-    }
-
     private sealed record Picture(string File, string? MapStem)
     {
-        /// <summary>Known with the first map.</summary>
-        public ImageGeometry? Geometry { get; set; }
-
         public string? MapPath(string kind) => MapStem is null ? null : $"{MapStem}-{kind}.png";
     }
 

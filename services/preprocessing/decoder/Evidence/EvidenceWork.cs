@@ -50,6 +50,7 @@ internal static class EvidenceWork
             Regions = [.. look.Regions.Select(geometry.ToDisplayed)],
             Pairs = [.. look.Pairs.Select(p => Displayed(p, geometry))],
             HasMap = look.Map is not null,
+            Geometry = geometry,
             Hash = look.Hash,
         };
     }

@@ -149,6 +149,9 @@ public sealed record EvidenceAnswer
     /// <summary>A map was written.</summary>
     public bool HasMap { get; init; }
 
+    /// <summary>The map's grids: evidence is of the stored size, whatever size networks see. Null in answers of before 2026-11-29.</summary>
+    public ImageGeometry? Geometry { get; init; }
+
     /// <summary>Perceptual hash, 16 hex digits; for that kind only.</summary>
     public string? Hash { get; init; }
 }
