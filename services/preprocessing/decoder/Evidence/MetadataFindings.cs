@@ -18,12 +18,12 @@ internal static partial class MetadataFindings
     private const double SameThumbnail = 0.75;
 
     // Programs that edit pictures, and such that generate them; matched as words without regard to case.
-    private static readonly string[] Generators =
-        ["midjourney", "dall-e", "stable diffusion", "comfyui", "automatic1111", "novelai", "firefly", "imagen", "openai", "chatgpt", "invokeai", "leonardo.ai", "ideogram", "flux", "grok", "bing image creator"];
+    private static readonly Regex Generators = Words(
+        "midjourney", "dall-e", "stable diffusion", "comfyui", "automatic1111", "novelai", "firefly", "imagen", "openai", "chatgpt", "invokeai", "leonardo.ai", "ideogram", "flux", "grok", "bing image creator");
 
-    private static readonly string[] Editors =
-        ["photoshop", "lightroom", "gimp", "affinity", "paint.net", "pixelmator", "snapseed", "picsart", "facetune", "faceapp", "canva", "photopea", "corel", "paintshop", "krita", "darktable",
-         "capture one", "luminar", "acdsee", "photoscape", "pixlr", "meitu", "beautyplus", "remini", "vsco", "instagram", "imagemagick", "graphicsmagick", "polarr", "fotor", "befunky", "photodirector", "topaz", "dxo"];
+    private static readonly Regex Editors = Words(
+        "photoshop", "lightroom", "gimp", "affinity", "paint.net", "pixelmator", "snapseed", "picsart", "facetune", "faceapp", "canva", "photopea", "corel", "paintshop", "krita", "darktable",
+        "capture one", "luminar", "acdsee", "photoscape", "pixlr", "meitu", "beautyplus", "remini", "vsco", "instagram", "imagemagick", "graphicsmagick", "polarr", "fotor", "befunky", "photodirector", "topaz", "dxo");
 
     /// <summary>Looks.</summary>
     /// <param name="upload">Opened, no pixel decoded yet.</param>
@@ -79,11 +79,11 @@ internal static partial class MetadataFindings
             shown.Add(new("Software", string.Join("; ", named.Take(6))));
         }
 
-        if (named.Find(n => Contains(n, Generators)) is { } generator)
+        if (named.Find(Generators.IsMatch) is { } generator)
         {
             unusual.Add($"it names an image generator ({generator})");
         }
-        else if (named.Find(n => Contains(n, Editors)) is { } editor)
+        else if (named.Find(Editors.IsMatch) is { } editor)
         {
             notable.Add($"it was saved by an editing program ({editor}), which honest pictures often are");
         }
@@ -189,7 +189,8 @@ internal static partial class MetadataFindings
             ? block.Slice((int)offset, (int)length).ToArray() : null;
     }
 
-    private static bool Contains(string name, string[] words) => words.Any(w => Regex.IsMatch(name, $@"(?<!\p{{L}}){Regex.Escape(w)}(?!\p{{L}})", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1)));
+    private static Regex Words(params IEnumerable<string> words) =>
+        new($@"(?<!\p{{L}})(?:{string.Join('|', words.Select(Regex.Escape))})(?!\p{{L}})", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
 
     private static DateTime? Date(string? text) =>
         DateTime.TryParseExact(text, ["yyyy:MM:dd HH:mm:ss", "yyyy-MM-dd HH:mm:ss"], CultureInfo.InvariantCulture, DateTimeStyles.None, out var date) ? date : null;
