@@ -46,7 +46,7 @@ public sealed record ImageGeometry
     {
         get
         {
-            var (width, height) = SwapsAxes ? (AnalysedHeight, AnalysedWidth) : (AnalysedWidth, AnalysedHeight);
+            var (width, height) = Turning.Size(AnalysedWidth, AnalysedHeight, Orientation);
             return new() { StoredWidth = width, StoredHeight = height, AnalysedWidth = width, AnalysedHeight = height, Orientation = Turning.Inverse(Orientation) };
         }
     }

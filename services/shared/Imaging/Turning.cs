@@ -11,6 +11,9 @@ public static class Turning
     /// <summary>Orientations 5..8 swap the axes.</summary>
     public static bool SwapsAxes(int orientation) => orientation >= 5;
 
+    /// <summary>Size of a turned grid; of a stored one, from the turned one's.</summary>
+    public static (int Width, int Height) Size(int width, int height, int orientation) => SwapsAxes(orientation) ? (height, width) : (width, height);
+
     /// <summary>The orientation that undoes one.</summary>
     public static int Inverse(int orientation) => orientation switch { 6 => 8, 8 => 6, _ => orientation };
 
@@ -29,11 +32,11 @@ public static class Turning
     /// <param name="shown">As many values: width×height×channels when the axes are swapped. Must not overlap <paramref name="stored"/>.</param>
     public static void Apply<T>(ReadOnlySpan<T> stored, int width, int height, int channels, int orientation, Span<T> shown)
     {
-        bool swaps = SwapsAxes(orientation), mirrorX = MirrorsX(orientation), mirrorY = MirrorsY(orientation);
+        bool mirrorX = MirrorsX(orientation), mirrorY = MirrorsY(orientation);
         int stepX = mirrorX ? -channels : channels, stepY = (mirrorY ? -width : width) * channels;
         int start = ((mirrorY ? (height - 1) * width : 0) + (mirrorX ? width - 1 : 0)) * channels;
-        var (across, down) = swaps ? (stepY, stepX) : (stepX, stepY);
-        var (columns, rows) = swaps ? (height, width) : (width, height);
+        var (across, down) = SwapsAxes(orientation) ? (stepY, stepX) : (stepX, stepY);
+        var (columns, rows) = Size(width, height, orientation);
         for (int top = 0; top < rows; top += Square)
         {
             for (int left = 0; left < columns; left += Square)

@@ -152,7 +152,8 @@ internal sealed class LocalizerNetwork : IDisposable
             return shown;
         }
 
-        var stored = Turning.SwapsAxes(orientation) ? Plane.Rent(shown.Height, shown.Width) : Plane.Rent(shown.Width, shown.Height);
+        var (width, height) = Turning.Size(shown.Width, shown.Height, orientation);
+        var stored = Plane.Rent(width, height);
         Turning.Apply<float>(shown.Span, shown.Width, shown.Height, 1, Turning.Inverse(orientation), stored.Span);
         shown.Return();
         return stored;

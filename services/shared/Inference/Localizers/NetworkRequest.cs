@@ -12,14 +12,17 @@ namespace Palimpsest.Inference;
 internal sealed record NetworkRequest(PreparedImage Image, Region Source, int Width, int Height)
 {
     /// <summary>A region at its own size.</summary>
-    public static NetworkRequest AtOwnSize(PreparedImage image, Region source) =>
-        image.Facts.Geometry.SwapsAxes ? new(image, source, source.Height, source.Width) : new(image, source, source.Width, source.Height);
+    public static NetworkRequest AtOwnSize(PreparedImage image, Region source)
+    {
+        var (width, height) = Turning.Size(source.Width, source.Height, image.Facts.Geometry.Orientation);
+        return new(image, source, width, height);
+    }
 
     /// <summary>EXIF orientation 1..8 of the picture's pixels.</summary>
     public int Orientation => Image.Facts.Geometry.Orientation;
 
     /// <summary>Size of the network's input before it is turned.</summary>
-    public (int Width, int Height) Unturned => Turning.SwapsAxes(Orientation) ? (Height, Width) : (Width, Height);
+    public (int Width, int Height) Unturned => Turning.Size(Width, Height, Orientation);
 
     /// <summary>JPEG blocks mean something only on the file's own pixel grid.</summary>
     public bool KeepsPixelGrid => (Source.Width, Source.Height) == Unturned;
