@@ -12,7 +12,7 @@ internal sealed partial class IdempotencySweep(IdempotencyStore store, ILogger<I
             {
                 await store.SweepAsync(stoppingToken);
             }
-            catch (Exception e) when (e is not OperationCanceledException)
+            catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
                 LogPostponed(e);
             }

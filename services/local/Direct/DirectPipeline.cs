@@ -117,7 +117,7 @@ internal sealed class DirectPipeline : IAsyncDisposable
                 {
                     answers[i] = look
                         ? await AnswerAsync(decision.Plan[i] with { Action = DetectorActions.Run }, image, options, cancellationToken)
-                        : Skipped(decision.Plan[i].Detector, DetectorStates.NotApplicable, "not needed: the first localizer already found a manipulation");
+                        : Skipped(decision.Plan[i].Detector, DetectorStates.NotApplicable, Coverage.NotNeeded("the first localizer"));
                 }
             }
         }

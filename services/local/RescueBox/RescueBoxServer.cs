@@ -60,12 +60,11 @@ internal static class RescueBoxServer
 
     private static async Task<object> PredictAsync(HttpContext context, SemaphoreSlim running)
     {
-        var (folder, output, models, options) = await ReadAsync(context);
+        var (files, output, models, options) = await ReadAsync(context);
         await running.WaitAsync(context.RequestAborted);
         try
         {
             await using var pipeline = DirectPipeline.Create(models);
-            var files = ScanCommand.Files([folder], recursive: true);
             var results = new DirectResult[files.Count];
             await Parallel.ForAsync(0, files.Count, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = context.RequestAborted }, async (i, token) =>
                 results[i] = await pipeline.AnalyseAsync(files[i], options, token) with { Map = null });
@@ -78,7 +77,7 @@ internal static class RescueBoxServer
         }
     }
 
-    private static async Task<(string Folder, string Output, string? Models, AnalysisOptions Options)> ReadAsync(HttpContext context)
+    private static async Task<(List<string> Files, string Output, string? Models, AnalysisOptions Options)> ReadAsync(HttpContext context)
     {
         if (!context.Request.HasJsonContentType())
         {
@@ -115,6 +114,12 @@ internal static class RescueBoxServer
         }
 
         string csv = Directory.Exists(output) ? Path.Combine(output, "predictions.csv") : output;
+        var files = ScanCommand.Files([folder], recursive: true);
+        if (OutputFiles.Clash(files, [("output_file", csv)]) is { } clash)
+        {
+            throw ApiException.InvalidOption("output_file", clash);
+        }
+
         try
         {
             ScanOutput.EnsureWritable(csv);
@@ -124,7 +129,7 @@ internal static class RescueBoxServer
             throw ApiException.InvalidOption("output_file", $"It cannot be written: {e.Message}");
         }
 
-        return (folder, csv, models is null or "" or DefaultModels ? null : models, new AnalysisOptions { FaceCrop = whole == "False" });
+        return (files, csv, models is null or "" or DefaultModels ? null : models, new AnalysisOptions { FaceCrop = whole == "False" });
     }
 
     private static string? Text(JsonElement element, params ReadOnlySpan<string> path)

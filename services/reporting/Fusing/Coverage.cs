@@ -7,12 +7,17 @@ namespace Palimpsest.Reporting;
 /// </summary>
 internal sealed class Coverage
 {
+    private const string Spared = "not needed";
+
     private readonly List<string> gaps = [];
     private readonly List<string> notes = [];
 
     private Coverage()
     {
     }
+
+    /// <summary>Reason of a localizer that was spared because <paramref name="found"/> had found a manipulation before its turn.</summary>
+    public static string NotNeeded(string found) => $"{Spared}: {found} already found a manipulation";
 
     /// <summary>True when the shallowfake localizer completed, and the deepfake one completed or there is no face.</summary>
     public bool IsComplete => gaps.Count == 0;
@@ -52,7 +57,7 @@ internal sealed class Coverage
 
         // Where a manipulation is found already, a localizer that was spared is no news.
         bool spared = verdict == Verdicts.LikelyFake;
-        foreach (string gap in gaps.Where(g => !spared || !g.Contains("not needed", StringComparison.Ordinal)))
+        foreach (string gap in gaps.Where(g => !spared || !g.Contains(Spared, StringComparison.Ordinal)))
         {
             yield return gap;
         }

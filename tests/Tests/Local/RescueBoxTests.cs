@@ -81,6 +81,20 @@ public sealed class RescueBoxTests : IAsyncLifetime
         ((int)answer.StatusCode).ShouldBe(status);
     }
 
+    [Fact]
+    public async Task It_does_not_write_over_a_picture_it_is_to_look_at()
+    {
+        string pictures = Path.Combine(folder, "pictures"), picture = Path.Combine(pictures, "a.jpg");
+        Directory.CreateDirectory(pictures);
+        await File.WriteAllBytesAsync(picture, TestPictures.Jpeg());
+
+        using var answer = await http.PostAsJsonAsync("/predict", Body(pictures, picture, "False"));
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
+        (await answer.Content.ReadAsStringAsync()).ShouldContain("would write over");
+        (await File.ReadAllBytesAsync(picture)).ShouldBe(TestPictures.Jpeg());
+    }
+
     public async Task DisposeAsync()
     {
         http.Dispose();
