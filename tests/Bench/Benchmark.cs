@@ -33,7 +33,8 @@ internal static class Benchmark
                 {
                     await Parts.All[part](bench, cancellationToken);
                 }
-                catch (Exception e) when (e is LocalServerException or InvalidOperationException or HttpRequestException or TimeoutException or Palimpsest.Local.Client.PalimpsestProblemException)
+                catch (Exception e) when (e is LocalServerException or InvalidOperationException or HttpRequestException or TimeoutException or IOException or Palimpsest.Local.Client.PalimpsestProblemException
+                    || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
                 {
                     failed[part] = e.Message;
                     Bench.Say($"  not measured: {e.Message}");

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using Palimpsest.Contracts;
 using Palimpsest.Hosting;
 
 namespace Palimpsest.Bench;
@@ -16,8 +17,8 @@ internal static class Growth
     public static async Task QueueAsync(Bench bench, CancellationToken cancellationToken)
     {
         await using var running = await Noop.StartAsync(bench, distributed: false, cancellationToken, new Dictionary<string, string?>(StringComparer.Ordinal) { ["Decoder:Timeout"] = "01:00:00" });
-        await running.WarmAsync(Pictures.Tiny, 600, cancellationToken);
-        byte[][] pictures = [.. Enumerable.Range(0, 11_110).Select(_ => Pictures.Tiny.Next())];
+        await running.WarmUntilCompiledAsync(cancellationToken);
+        byte[][] pictures = Pictures.Tiny.Next(11_110);
         var rows = new JsonArray();
         int from = 0;
         foreach (int queued in new[] { 10, 100, 1_000, 10_000 })
@@ -28,18 +29,30 @@ internal static class Growth
             await Parallel.ForAsync(0, queued, new ParallelOptions { MaxDegreeOfParallelism = 16, CancellationToken = cancellationToken }, async (i, token) =>
                 await running.Client.SubmitAsync(new MemoryStream(pictures[first + i]), "p.png", cancellationToken: token));
             from += queued;
-            long start = Stopwatch.GetTimestamp(), most = 0;
+            long start = Stopwatch.GetTimestamp(), most = ProcessTree.ResidentBytes();
+            double looked = 1;
             var passed = new List<(double Done, double Ms)> { (0, 0) };
             Running.Resume("Palimpsest.Decoder");
             for (double ended = 0; ended < queued;)
             {
-                most = Math.Max(most, ProcessTree.ResidentBytes());
-                await Task.Delay(queued < 100 ? 10 : 250, cancellationToken);
+                await Task.Delay(queued < 1000 ? 10 : 100, cancellationToken);
                 ended = await DoneAsync(running) - done;
+                if (Stopwatch.GetElapsedTime(start).TotalSeconds > looked)
+                {
+                    // Each look reads all of /proc on the processors that are measured.
+                    most = Math.Max(most, ProcessTree.ResidentBytes());
+                    looked += 1;
+                }
+
                 if (ended >= queued * (double)passed.Count / Quarters)
                 {
                     passed.Add((ended, Stopwatch.GetElapsedTime(start).TotalMilliseconds));
                 }
+            }
+
+            if (await NotDoneAsync(running) > 0)
+            {
+                throw new InvalidOperationException("Jobs failed: their end is no work.");
             }
 
             double each = Stopwatch.GetElapsedTime(start).TotalMilliseconds / queued;
@@ -97,7 +110,7 @@ internal static class Growth
         var peaks = new List<(int InFlight, long Bytes)>();
         foreach (int inFlight in new[] { 1, 16, 128 })
         {
-            var work = running.Load.SaturateAsync(Pictures.Megapixel, inFlight, cancellationToken);
+            var work = running.Load.SaturateAsync(Pictures.Megapixel, inFlight, null, cancellationToken);
             long most = 0;
             while (!work.IsCompleted)
             {
@@ -163,4 +176,7 @@ internal static class Growth
     }
 
     private static Task<double> DoneAsync(Running running) => running.MetricAsync("palimpsest_images_total");
+
+    private static async Task<double> NotDoneAsync(Running running) =>
+        await running.MetricAsync("palimpsest_images_total", $"\"{AnalysisStatuses.Failed}\"") + await running.MetricAsync("palimpsest_images_total", $"\"{AnalysisStatuses.Canceled}\"");
 }

@@ -30,35 +30,60 @@ internal sealed class Load(PalimpsestClient client, TimeProvider time)
         return (Percentiles.Of(latency), Percentiles.Of(overhead));
     }
 
-    /// <summary>Everything at once: images a second from the first POST to the last result.</summary>
-    public async Task<double> SaturateAsync(Pictures pictures, int count, CancellationToken cancellationToken)
+    /// <summary>Everything at once: images a second from the first POST to the last result, by the reports' own times.</summary>
+    /// <param name="pictures">What is sent.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="ended">Called when all have ended, before their results are fetched one by one.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<double> SaturateAsync(Pictures pictures, int count, Func<Task>? ended, CancellationToken cancellationToken)
     {
-        byte[][] bytes = [.. Enumerable.Range(0, count).Select(_ => pictures.Next())];
+        byte[][] bytes = pictures.Next(count);
         var ids = new string[count];
-        long start = time.GetTimestamp();
+        var start = time.GetUtcNow();
         await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = Concurrency, CancellationToken = cancellationToken }, async (i, token) =>
             ids[i] = (await client.SubmitAsync(new MemoryStream(bytes[i]), "p.jpg", Sending, token)).Id);
         // The last one first: the others are done by then, and polling costs the processor that is measured.
-        foreach (string id in ids.Reverse())
+        await client.WaitAsync(ids[^1], TimeSpan.FromMinutes(10), cancellationToken);
+        if (ended is not null)
         {
-            Check(await client.WaitAsync(id, TimeSpan.FromMinutes(10), cancellationToken));
+            await ended();
         }
 
-        return count / time.GetElapsedTime(start).TotalSeconds;
+        var ends = await EndsAsync(ids, cancellationToken);
+        return count / (ends.Max() - start).TotalSeconds;
+    }
+
+    /// <summary>When each of these ended; waits for those that have not.</summary>
+    /// <exception cref="InvalidOperationException">One did not succeed: a figure made of failures would be a fine figure.</exception>
+    public async Task<IReadOnlyList<DateTimeOffset>> EndsAsync(IEnumerable<string> ids, CancellationToken cancellationToken)
+    {
+        var ends = new List<DateTimeOffset>();
+        foreach (string id in ids)
+        {
+            ends.Add(Check(await client.WaitAsync(id, TimeSpan.FromMinutes(10), cancellationToken)).CompletedAt!.Value);
+        }
+
+        return ends;
     }
 
     /// <summary>
-    /// The same number of pictures in flight all the time, so that every stage has work: images a second by the reports' own times. What ended while the line was filling or
-    /// running empty is left out.
+    /// The same number of pictures in flight all the time, so that every stage has work: images a second. What ended while the line was filling or running empty is left out.
     /// </summary>
-    public async Task<double> SteadyAsync(Pictures pictures, int count, CancellationToken cancellationToken)
+    public Task<double> SteadyAsync(IReadOnlyList<byte[]> pictures, CancellationToken cancellationToken) =>
+        SteadyAsync(pictures.Count, InFlight, (i, token) => FinishedAsync(pictures[i], token), time, cancellationToken);
+
+    /// <summary>The same of any work that clients wait for.</summary>
+    public static async Task<double> SteadyAsync(int count, int clients, Func<int, CancellationToken, Task> work, TimeProvider time, CancellationToken cancellationToken)
     {
-        byte[][] bytes = [.. Enumerable.Range(0, count + (2 * InFlight)).Select(_ => pictures.Next())];
-        var ends = new DateTimeOffset[bytes.Length];
-        await Parallel.ForAsync(0, bytes.Length, new ParallelOptions { MaxDegreeOfParallelism = InFlight, CancellationToken = cancellationToken }, async (i, token) =>
-            ends[i] = (await FinishedAsync(bytes[i], token)).CompletedAt!.Value);
+        var ends = new TimeSpan[count];
+        long start = time.GetTimestamp();
+        await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = clients, CancellationToken = cancellationToken }, async (i, token) =>
+        {
+            await work(i, token);
+            ends[i] = time.GetElapsedTime(start);
+        });
         Array.Sort(ends);
-        return count / (ends[InFlight + count - 1] - ends[InFlight - 1]).TotalSeconds;
+        return (count - (2 * clients)) / (ends[count - clients - 1] - ends[clients - 1]).TotalSeconds;
     }
 
     /// <summary>As many different results as the cache of one process keeps, of tiny pictures: until it is full, it grows with every picture.</summary>
@@ -66,26 +91,23 @@ internal sealed class Load(PalimpsestClient client, TimeProvider time)
         Parallel.ForAsync(0, entries, new ParallelOptions { MaxDegreeOfParallelism = InFlight, CancellationToken = cancellationToken }, async (_, token) => await FinishedAsync(Pictures.Tiny.Next(), token));
 
     /// <summary>A few clients that each want a picture's score and its full-size mask before they send the next.</summary>
-    public async Task<double> WithMasksAsync(Pictures pictures, int count, int clients, CancellationToken cancellationToken)
-    {
-        byte[][] bytes = [.. Enumerable.Range(0, count).Select(_ => pictures.Next())];
-        long start = time.GetTimestamp();
-        await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = clients, CancellationToken = cancellationToken }, async (i, token) =>
+    public Task<double> WithMasksAsync(IReadOnlyList<byte[]> pictures, int clients, CancellationToken cancellationToken) => SteadyAsync(
+        pictures.Count, clients,
+        async (i, token) =>
         {
-            var finished = await FinishedAsync(bytes[i], token);
+            var finished = await FinishedAsync(pictures[i], token);
             await client.MaskAsync(finished.Id, token);
-        });
-        return count / time.GetElapsedTime(start).TotalSeconds;
-    }
+        },
+        time, cancellationToken);
 
-    /// <summary>POSTs at a fixed rate, whatever becomes of them: times of the answers and how many were accepted.</summary>
+    /// <summary>POSTs at a fixed rate, whatever becomes of them: times of the answers, from when each was due to be sent, and how many were accepted.</summary>
     public async Task<OpenArrivals> ArriveAsync(IReadOnlyList<byte[]> pictures, double perSecond, TimeSpan duration, CancellationToken cancellationToken)
     {
         var answers = new List<Task<(double Milliseconds, string? Id)>>();
         long start = time.GetTimestamp();
         for (int i = 0; time.GetElapsedTime(start) < duration; i++)
         {
-            answers.Add(PostAsync(pictures[i % pictures.Count]));
+            answers.Add(PostAsync(pictures[i % pictures.Count], TimeSpan.FromSeconds(i / perSecond)));
             var wait = TimeSpan.FromSeconds((i + 1) / perSecond) - time.GetElapsedTime(start);
             if (wait > TimeSpan.Zero)
             {
@@ -97,17 +119,16 @@ internal sealed class Load(PalimpsestClient client, TimeProvider time)
         return new OpenArrivals(
             [.. all.Where(a => a.Id is not null).Select(a => a.Milliseconds)], [.. all.Where(a => a.Id is null).Select(a => a.Milliseconds)], [.. all.Select(a => a.Id).OfType<string>()]);
 
-        async Task<(double, string?)> PostAsync(byte[] picture)
+        async Task<(double, string?)> PostAsync(byte[] picture, TimeSpan due)
         {
-            long sent = time.GetTimestamp();
             try
             {
                 string id = (await client.SubmitAsync(new MemoryStream(picture), "p.jpg", Sending, cancellationToken)).Id;
-                return (time.GetElapsedTime(sent).TotalMilliseconds, id);
+                return ((time.GetElapsedTime(start) - due).TotalMilliseconds, id);
             }
             catch (PalimpsestProblemException e) when ((int)e.Status is 429 or 503)
             {
-                return (time.GetElapsedTime(sent).TotalMilliseconds, null);
+                return ((time.GetElapsedTime(start) - due).TotalMilliseconds, null);
             }
         }
     }
@@ -144,7 +165,6 @@ internal sealed class Load(PalimpsestClient client, TimeProvider time)
         return Check(AnalysisStatuses.IsTerminal(answer.Status) ? answer : await client.WaitAsync(answer.Id, TimeSpan.FromMinutes(5), cancellationToken));
     }
 
-    // A figure made of failures would be a fine figure.
     private static AnalysisDocument Check(AnalysisDocument finished) => finished is { Status: AnalysisStatuses.Succeeded, Cached: false }
         ? finished
         : throw new InvalidOperationException($"{finished.Id} ended as {finished.Status}{(finished.Cached ? ", from the cache" : "")}: {finished.Error?.Detail}");

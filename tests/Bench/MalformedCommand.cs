@@ -14,6 +14,9 @@ internal static class MalformedCommand
 {
     private const string Key = "malformed-key-0123456789";
 
+    private static readonly Dictionary<string, string?> Settings = new(StringComparer.Ordinal) { ["PALIMPSEST_API_KEY"] = Key, ["Limits:RequestsPerSecond"] = "100000", ["Limits:Burst"] = "100000" };
+
+
     public static Command Create()
     {
         var paths = new Argument<string[]>("PATH") { Description = "Files or folders; may be left out with --mutations.", Arity = ArgumentArity.ZeroOrMore };
@@ -74,7 +77,7 @@ internal static class MalformedCommand
         string folder = Directory.CreateTempSubdirectory("palimpsest-malformed-").FullName;
         try
         {
-            var (address, process) = server is null ? await StartAsync(folder, cancellationToken) : (new Uri(server), null);
+            var (address, process) = server is null ? await LocalPlatform.StartAsync(folder, Settings, cancellationToken) : (new Uri(server), (ChildProcess?)null);
             await using var started = process;
             await using var memory = new TreeMemory(() => process is { HasExited: false } ? process.Id : null);
             using var http = new HttpClient { BaseAddress = address, Timeout = TimeSpan.FromMinutes(2) };
@@ -87,13 +90,6 @@ internal static class MalformedCommand
         {
             Directory.Delete(folder, recursive: true);
         }
-    }
-
-    private static async Task<(Uri Address, ChildProcess? Process)> StartAsync(string folder, CancellationToken cancellationToken)
-    {
-        var process = LocalPlatform.Start(folder, Key, out var address, out string log);
-        await ServerPrograms.WaitAsync(process, log, async () => (await LocalPlatform.ReadAsync(log)).Contains("is ready at", StringComparison.Ordinal), cancellationToken);
-        return (address, process);
     }
 
     private static async Task DecodeAsync(

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Palimpsest.Inference;
@@ -13,6 +12,9 @@ namespace Palimpsest.Bench;
 internal static class Peers
 {
     private static readonly int Clients = 2 * Environment.ProcessorCount;
+
+    /// <summary>A turn lasts at least this long with the fastest of them.</summary>
+    private static readonly TimeSpan Turn = TimeSpan.FromSeconds(4);
 
     /// <summary>The broker, database and cache of the distributed mode are given or can be started.</summary>
     public static bool ServersInstalled =>
@@ -46,37 +48,47 @@ internal static class Peers
         await using var node = await Peer.NodeAsync(bench.NewFolder("node"), models, redis.Url, cancellationToken);
         await using var flask = await Peer.FlaskAsync(bench.NewFolder("flask"), models, gunicorn: true, cancellationToken);
         await using var own = await Peer.FlaskAsync(bench.NewFolder("flask-own"), models, gunicorn: false, cancellationToken);
-        var sides = new (string Name, Func<int, Task<double>> Run)[]
+        var sides = new (string Name, Func<byte[][], Task<double>> Run)[]
         {
-            ("platform", count => platform.Load.WithMasksAsync(Pictures.Megapixel, count, Clients, cancellationToken)),
-            ("node", count => node.RunAsync(Pictures.Megapixel, count, Clients, cancellationToken)),
-            ("flask", count => flask.RunAsync(Pictures.Megapixel, count, Clients, cancellationToken)),
-            ("flask_own_server", count => own.RunAsync(Pictures.Megapixel, count, Clients, cancellationToken)),
+            ("platform", pictures => platform.Load.WithMasksAsync(pictures, Clients, cancellationToken)),
+            ("node", pictures => node.RunAsync(pictures, Clients, cancellationToken)),
+            ("flask", pictures => flask.RunAsync(pictures, Clients, cancellationToken)),
+            ("flask_own_server", pictures => own.RunAsync(pictures, Clients, cancellationToken)),
         };
-        var speeds = sides.ToDictionary(s => s.Name, _ => new List<double>(), StringComparer.Ordinal);
-        await platform.WarmAsync(Pictures.Megapixel, bench.Pictures, cancellationToken);
+        await platform.WarmUntilCompiledAsync(cancellationToken);
+        double speed = 0;
         foreach (var (_, run) in sides)
         {
-            await run(8);
+            await run(Pictures.Megapixel.Next(24));
+            speed = Math.Max(speed, await run(Pictures.Megapixel.Next(24)));
         }
 
+        int each = Math.Max(bench.Pictures, (int)(speed * Turn.TotalSeconds)) + (2 * Clients);
+        var speeds = sides.ToDictionary(s => s.Name, _ => new List<double>(), StringComparer.Ordinal);
         for (int i = 0; i < bench.Rounds; i++)
         {
-            foreach (var (name, run) in sides)
+            // Another one begins each time.
+            foreach (var (name, run) in sides.Skip(i % sides.Length).Concat(sides.Take(i % sides.Length)))
             {
-                speeds[name].Add(await run(bench.Pictures));
+                speeds[name].Add(await run(Pictures.Megapixel.Next(each)));
             }
 
             Bench.Say($"  {string.Join(", ", speeds.Select(s => $"{s.Key} {s.Value[^1]:0.00}/s"))}");
         }
 
-        double ours = Percentiles.Median(speeds["platform"]), theirs = Percentiles.Median(speeds["node"]), flasks = Percentiles.Median(speeds["flask"]), seed = Percentiles.Median(speeds["flask_own_server"]);
-        return new JsonObject
+        var row = new JsonObject { ["pictures"] = Throughput.Size(Pictures.Megapixel) };
+        foreach (var (name, _) in sides)
         {
-            ["pictures"] = Throughput.Size(Pictures.Megapixel), ["platform_images_per_s"] = Bench.Number(ours), ["node_images_per_s"] = Bench.Number(theirs), ["flask_images_per_s"] = Bench.Number(flasks),
-            ["flask_own_server_images_per_s"] = Bench.Number(seed),
-            ["platform_over_node"] = Bench.Number(ours / theirs), ["platform_over_flask"] = Bench.Number(ours / flasks), ["platform_over_flask_own_server"] = Bench.Number(ours / seed),
-        };
+            row[$"{name}_images_per_s"] = Bench.Number(Percentiles.Median(speeds[name]));
+            if (name != "platform")
+            {
+                var ratios = speeds["platform"].Zip(speeds[name], (ours, theirs) => ours / theirs).ToList();
+                row[$"platform_over_{name}"] = Bench.Number(Percentiles.Median(ratios));
+                row[$"platform_over_{name}_bounds_95"] = Bench.Bounds(ratios);
+            }
+        }
+
+        return row;
     }
 
     private static bool Given(string variable, bool installed) => installed || Environment.GetEnvironmentVariable(variable) is { Length: > 0 };
@@ -113,13 +125,11 @@ internal static class Peers
             return StartAsync("Flask peer", command, folder, data, models, environment, cancellationToken, port);
         }
 
-        public async Task<double> RunAsync(Pictures pictures, int count, int clients, CancellationToken cancellationToken)
-        {
-            byte[][] bytes = [.. Enumerable.Range(0, count).Select(_ => pictures.Next())];
-            long start = Stopwatch.GetTimestamp();
-            await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = clients, CancellationToken = cancellationToken }, async (i, token) =>
+        public Task<double> RunAsync(byte[][] pictures, int clients, CancellationToken cancellationToken) => Load.SteadyAsync(
+            pictures.Length, clients,
+            async (i, token) =>
             {
-                using var content = new ByteArrayContent(bytes[i]);
+                using var content = new ByteArrayContent(pictures[i]);
                 content.Headers.ContentType = new("image/jpeg");
                 using var answer = await http.PostAsync(new Uri(address, "/analyses"), content, token);
                 answer.EnsureSuccessStatusCode();
@@ -129,11 +139,9 @@ internal static class Peers
                     throw new InvalidOperationException($"A peer's score is {result["score"]}.");
                 }
 
-                byte[] mask = await http.GetByteArrayAsync(new Uri(address, $"/masks/{result["id"]}.png"), token);
-                CheckMask(mask, pictures);
-            });
-            return count / Stopwatch.GetElapsedTime(start).TotalSeconds;
-        }
+                CheckMask(await http.GetByteArrayAsync(new Uri(address, $"/masks/{result["id"]}.png"), token), Pictures.Megapixel);
+            },
+            TimeProvider.System, cancellationToken);
 
         public async ValueTask DisposeAsync()
         {

@@ -25,6 +25,7 @@ internal sealed class RawEngine : IDisposable
         var options = Options(models);
         runs = wide ? 1 : ThreadLayout.Runs(options, ExecutionProviders.Cpu);
         int threads = wide ? Environment.ProcessorCount : ThreadLayout.Threads(options, ExecutionProviders.Cpu, runs);
+        OneThread = threads == 1;
         var catalog = new ModelCatalog(options);
         var localizer = catalog.Load(DetectorNames.Shallowfake);
         Model = localizer.Manifest.Identity;
@@ -33,6 +34,11 @@ internal sealed class RawEngine : IDisposable
         Add(router.Manifest.Name, router.Network, _ => [1, router.Manifest.Features!.Count]);
         int squares = FaceSearchGrid.Squares(pictures.Width, pictures.Height, new FaceSearchOptions()).Count();
         double faces = counts.GetValueOrDefault("blazeface");
+        if (Math.Abs(counts.GetValueOrDefault(Model.Name) - 1) > 0.01 || counts.GetValueOrDefault(catalog.Load(DetectorNames.Deepfake).Manifest.Name) > 0)
+        {
+            throw new InvalidOperationException("Serving did not call the shallowfake localizer once for each picture and it alone: one call a picture is what is replayed.");
+        }
+
         AddFaces(BlazeFaceFinder.BackFile, 256, Math.Min(squares, faces));
         AddFaces(BlazeFaceFinder.FrontFile, 128, Math.Max(0, faces - squares));
 
@@ -56,15 +62,20 @@ internal sealed class RawEngine : IDisposable
         return options;
     }
 
-    /// <summary>Pictures a second over some time.</summary>
-    public double Measure(TimeSpan duration)
+    /// <summary>A run computes on the thread that calls it and on no other: only then is the platform's time inside ONNX Runtime known.</summary>
+    public bool OneThread { get; }
+
+    /// <summary>Over some time: pictures a second, and seconds of processor a picture (of the threads that call, all there are where runs have one).</summary>
+    public (double PerSecond, double CpuSeconds) Measure(TimeSpan duration)
     {
-        double done = 0;
+        double done = 0, cpu = 0;
+        int pictures = 0;
         long start = Stopwatch.GetTimestamp();
         var threads = Enumerable.Range(0, runs).Select(_ => new Thread(() =>
         {
             var owed = new double[calls.Count];
             int count = 0;
+            double mine = ThreadClock.Seconds();
             while (Stopwatch.GetElapsedTime(start) < duration)
             {
                 for (int i = 0; i < calls.Count; i++)
@@ -80,14 +91,15 @@ internal sealed class RawEngine : IDisposable
 
             // The last picture of each thread ends behind the clock: its own speed counts, not the cut.
             double speed = count / Stopwatch.GetElapsedTime(start).TotalSeconds;
+            mine = ThreadClock.Seconds() - mine;
             lock (calls)
             {
-                done += speed;
+                (done, cpu, pictures) = (done + speed, cpu + mine, pictures + count);
             }
         })).ToList();
         threads.ForEach(thread => thread.Start());
         threads.ForEach(thread => thread.Join());
-        return done;
+        return (done, cpu / pictures);
     }
 
     public void Dispose() => calls.ForEach(call => call.Dispose());

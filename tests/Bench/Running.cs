@@ -31,11 +31,7 @@ internal sealed partial class Running : IAsyncDisposable
     public Load Load { get; }
 
     /// <summary>In front of every measurement: the runtime compiles, the networks' memory is claimed.</summary>
-    public async Task<Running> WarmAsync(Pictures pictures, int count, CancellationToken cancellationToken)
-    {
-        await Load.SaturateAsync(pictures, count, cancellationToken);
-        return this;
-    }
+    public Task WarmAsync(Pictures pictures, int count, CancellationToken cancellationToken) => Load.SaturateAsync(pictures, count, null, cancellationToken);
 
     /// <summary>
     /// Small pictures until the runtime has compiled what they need: during the last 500 compiling took less than a hundredth of the processors. Before, it takes up to half of them for as
@@ -48,7 +44,7 @@ internal sealed partial class Running : IAsyncDisposable
         for (int i = 0; i < AtMost; i++)
         {
             long start = Stopwatch.GetTimestamp();
-            await Load.SaturateAsync(Pictures.Tiny, Jobs, cancellationToken);
+            await Load.SaturateAsync(Pictures.Tiny, Jobs, null, cancellationToken);
             double before = compiled, processor = Stopwatch.GetElapsedTime(start).TotalSeconds * Environment.ProcessorCount;
             compiled = await CompilingAsync();
             Bench.Say($"  warming up: compiling took {(compiled - before) / processor:P1} of the processors");
@@ -64,30 +60,15 @@ internal sealed partial class Running : IAsyncDisposable
         }
 
         throw new InvalidOperationException("The runtime goes on compiling; no figure of this would be steady.");
-
-        Task<double> CompilingAsync() => MetricAsync("dotnet_jit_compilation_time_seconds_total");
     }
+
+    /// <summary>Time the runtime has compiled so far, seconds. Of the services; decoders, which have no metrics, have seen as many pictures.</summary>
+    public Task<double> CompilingAsync() => MetricAsync("dotnet_jit_compilation_time_seconds_total");
 
     /// <summary>One process.</summary>
     public static async Task<Running> EmbeddedAsync(string folder, IReadOnlyDictionary<string, string?>? settings, CancellationToken cancellationToken)
     {
-        int port = ChildProcess.FreePort();
-        string log = Path.Combine(folder, "up.log"), here = AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar);
-        string program = Path.GetFullPath(Path.Combine(here, "..", "..", "Palimpsest.Local", Path.GetFileName(here), "palimpsest-local.dll"));
-        var process = ChildProcess.Start(
-            "palimpsest up", ["dotnet", program, "up", "--port", $"{port}", "--data", Path.Combine(folder, "data")],
-            Settings(settings).ToDictionary(pair => pair.Key.Replace(":", "__", StringComparison.Ordinal), pair => pair.Value, StringComparer.Ordinal), log);
-        try
-        {
-            await ServerPrograms.WaitAsync(process, log, async () => (await ReadAsync(log)).Contains("is ready at", StringComparison.Ordinal), cancellationToken);
-        }
-        catch
-        {
-            await process.DisposeAsync();
-            throw;
-        }
-
-        var address = new Uri($"http://127.0.0.1:{port}");
+        var (address, process) = await LocalPlatform.StartAsync(folder, Settings(settings), cancellationToken);
         return new Running(address, [address], async () =>
         {
             Resume("Palimpsest.Decoder");
@@ -154,12 +135,6 @@ internal sealed partial class Running : IAsyncDisposable
         {
             _ = Kill(id, signal);
         }
-    }
-
-    private static async Task<string> ReadAsync(string path)
-    {
-        using var reader = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
-        return await reader.ReadToEndAsync();
     }
 
     [LibraryImport("libc", EntryPoint = "kill")]

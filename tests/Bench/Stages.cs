@@ -15,7 +15,7 @@ namespace Palimpsest.Bench;
 /// </summary>
 internal static class Stages
 {
-    private const int Count = 40;
+    private const int Count = 200;
 
     /// <summary>Stage of the report → the span that is it.</summary>
     private static readonly (string Stage, string Span)[] Spans =
@@ -37,8 +37,9 @@ internal static class Stages
         });
         await app.StartAsync(cancellationToken);
         using var http = new HttpClient { BaseAddress = new Uri($"http://localhost:{port}"), Timeout = TimeSpan.FromMinutes(2) };
-        var load = new Load(new PalimpsestClient(http, Key), TimeProvider.System);
-        await load.SaturateAsync(Pictures.Small, 60, cancellationToken);
+        var client = new PalimpsestClient(http, Key);
+        var load = new Load(client, TimeProvider.System);
+        await load.SaturateAsync(Pictures.Tiny, 1500, null, cancellationToken);
         await load.SingleAsync(Pictures.Small, 10, cancellationToken);
 
         var spans = new ConcurrentQueue<Activity>();
@@ -46,7 +47,6 @@ internal static class Stages
         ActivitySource.AddActivityListener(listener);
         var stages = Spans.ToDictionary(s => s.Stage, _ => new List<double>(), StringComparer.Ordinal);
         var (totals, between) = (new List<double>(), new List<double>());
-        var client = new PalimpsestClient(http, Key);
         for (int i = 0; i < Count; i++)
         {
             byte[] picture = Pictures.Small.Next();
@@ -70,11 +70,10 @@ internal static class Stages
         listener.Dispose();
         using var allocations = new Allocations();
         const int Pieces = 60;
-        long before = GC.GetTotalAllocatedBytes();
-        await load.SaturateAsync(Pictures.Megapixel, 1, cancellationToken);
-        byte[][] pictures = [.. Enumerable.Range(0, Pieces).Select(_ => Pictures.Megapixel.Next())];
+        await load.FinishedAsync(Pictures.Megapixel.Next(), cancellationToken);
+        byte[][] pictures = Pictures.Megapixel.Next(Pieces);
         allocations.Reset();
-        before = GC.GetTotalAllocatedBytes();
+        long before = GC.GetTotalAllocatedBytes();
         int collections = GC.CollectionCount(2);
         foreach (byte[] picture in pictures)
         {

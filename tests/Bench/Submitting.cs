@@ -13,7 +13,7 @@ internal static class Submitting
         await using var running = await Running.EmbeddedAsync(
             bench.NewFolder("submit"), new Dictionary<string, string?>(StringComparer.Ordinal) { ["Decoder:Timeout"] = "00:30:00" }, cancellationToken);
         byte[][] pictures = [.. Enumerable.Range(0, 8).Select(_ => Pictures.Megabyte.Next())];
-        await running.WarmAsync(Pictures.Small, 30, cancellationToken);
+        await running.WarmUntilCompiledAsync(cancellationToken);
         Running.Pause("Palimpsest.Decoder");
         await running.Load.ArriveAsync(pictures, PerSecond, TimeSpan.FromSeconds(4), cancellationToken);
         double cpu = ProcessTree.CpuSeconds();

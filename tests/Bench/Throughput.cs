@@ -5,17 +5,20 @@ namespace Palimpsest.Bench;
 /// <summary>Pictures a second of the platform beside those of the bare engine, taking turns on an otherwise idle machine.</summary>
 internal static class Throughput
 {
-    private static readonly TimeSpan RawTurn = TimeSpan.FromSeconds(6);
+    private static readonly TimeSpan RawTurn = TimeSpan.FromSeconds(2.5);
+
+    /// <summary>The platform's turn lasts at least this long, filling and emptying the line aside.</summary>
+    private static readonly TimeSpan Turn = TimeSpan.FromSeconds(4);
 
     public static async Task RunAsync(Bench bench, bool distributed, CancellationToken cancellationToken)
     {
-        var (side, raw) = await CompareAsync(bench, distributed, ReferenceNetworks.Shipped, Pictures.Megapixel, cancellationToken);
+        var (rounds, raw) = await CompareAsync(bench, distributed, ReferenceNetworks.Shipped, cancellationToken);
         string name = distributed ? "distributed" : "embedded";
         bench.Result["model"] = new JsonObject { ["name"] = raw.Model.Name, ["version"] = raw.Model.Version, ["sha256"] = raw.Model.Sha256 };
-        bench.Result["raw_ort_images_per_s"] ??= Bench.Number(raw.ImagesPerSecond);
-        bench.Result[$"{name}_images_per_s"] = Bench.Number(side.ImagesPerSecond);
-        bench.Result[$"efficiency_{name}"] = Bench.Number(side.ImagesPerSecond / raw.ImagesPerSecond, 3);
-        bench.Result[$"{name}_detail"] = Detail(side, raw);
+        bench.Result["raw_ort_images_per_s"] ??= Bench.Number(Median(rounds, r => r.Raw));
+        bench.Result[$"{name}_images_per_s"] = Bench.Number(Median(rounds, r => r.Speed));
+        bench.Result[$"efficiency_{name}"] = Bench.Number(Median(rounds, r => r.Efficiency), 3);
+        bench.Result[$"{name}_detail"] = Detail(rounds, raw);
     }
 
     /// <summary>The same with networks of 10 and 50 ms a picture.</summary>
@@ -35,8 +38,8 @@ internal static class Throughput
                     continue;
                 }
 
-                var (side, raw) = await CompareAsync(bench, distributed, models, Pictures.Megapixel, cancellationToken);
-                both[distributed ? "distributed" : "embedded"] = Detail(side, raw);
+                var (rounds, raw) = await CompareAsync(bench, distributed, models, cancellationToken);
+                both[distributed ? "distributed" : "embedded"] = Detail(rounds, raw);
             }
         }
     }
@@ -51,63 +54,87 @@ internal static class Throughput
         var (batched, single) = (new List<double>(), new List<double>());
         for (int i = 0; i < bench.Rounds; i++)
         {
-            batched.Add(await together.Load.SteadyAsync(Pictures.Small, bench.Pictures, cancellationToken));
-            single.Add(await alone.Load.SteadyAsync(Pictures.Small, bench.Pictures, cancellationToken));
+            // Whoever comes second on a machine that is slowing down would lose.
+            byte[][] one = Pictures.Small.Next(bench.Pictures + (2 * Load.InFlight)), other = Pictures.Small.Next(one.Length);
+            double first = await (i % 2 == 0 ? together : alone).Load.SteadyAsync(one, cancellationToken), second = await (i % 2 == 0 ? alone : together).Load.SteadyAsync(other, cancellationToken);
+            batched.Add(i % 2 == 0 ? first : second);
+            single.Add(i % 2 == 0 ? second : first);
         }
 
-        bench.Result["batching_gain"] = Bench.Number(Percentiles.Median(batched) / Percentiles.Median(single));
+        var gains = batched.Zip(single, (together, alone) => together / alone).ToList();
+        bench.Result["batching_gain"] = Bench.Number(Percentiles.Median(gains));
         bench.Result["batching_detail"] = new JsonObject
         {
             ["pictures"] = Size(Pictures.Small), ["batched_images_per_s"] = Bench.Number(Percentiles.Median(batched)), ["single_images_per_s"] = Bench.Number(Percentiles.Median(single)),
+            ["gain_bounds_95"] = Bench.Bounds(gains),
         };
+        Bench.Say($"  batches {Percentiles.Median(batched):0.00}/s, without {Percentiles.Median(single):0.00}/s");
     }
 
     public static string Size(Pictures pictures) => $"{pictures.Width}x{pictures.Height}";
 
-    private static JsonObject Detail(Side side, Raw raw) => new()
+    private static JsonObject Detail(IReadOnlyList<Round> rounds, Raw raw) => new()
     {
         ["pictures"] = Size(Pictures.Megapixel),
-        ["images_per_s"] = Bench.Number(side.ImagesPerSecond),
-        ["raw_ort_images_per_s"] = Bench.Number(raw.ImagesPerSecond),
+        ["images_per_s"] = Bench.Number(Median(rounds, r => r.Speed)),
+        ["raw_ort_images_per_s"] = Bench.Number(Median(rounds, r => r.Raw)),
         ["raw_ort_images_per_s_one_run_all_cores"] = Bench.Number(raw.Wide),
-        ["efficiency"] = Bench.Number(side.ImagesPerSecond / raw.ImagesPerSecond, 3),
-        ["cpu_ms_per_image"] = Bench.Number(side.CpuMs),
-        ["cpu_ms_in_onnx_runtime"] = Bench.Number(side.NetworkCpuMs),
-        ["cpu_ms_outside_onnx_runtime"] = Bench.Number(side.CpuMs - side.NetworkCpuMs),
-        ["network_calls_per_image"] = new JsonObject(side.Calls.Select(c => KeyValuePair.Create(c.Key, Bench.Number(c.Value)))),
+        ["efficiency"] = Bench.Number(Median(rounds, r => r.Efficiency), 3),
+        ["efficiency_bounds_95"] = Bench.Bounds(rounds.Select(r => r.Efficiency)),
+        ["efficiency_by_round"] = new JsonArray([.. rounds.Select(r => Bench.Number(r.Efficiency, 3))]),
+        ["cpu_ms_per_image"] = Bench.Number(Median(rounds, r => r.CpuMs)),
+        ["cpu_ms_in_onnx_runtime"] = Bench.Number(Median(rounds, r => r.NetworkCpuMs)),
+        ["cpu_ms_outside_onnx_runtime"] = Bench.Number(Median(rounds, r => r.CpuMs - r.NetworkCpuMs)),
+        ["cpu_share_in_onnx_runtime"] = Bench.Number(Median(rounds, r => r.NetworkCpuMs / r.CpuMs), 3),
+        ["cpu_share_in_onnx_runtime_bounds_95"] = Bench.Bounds(rounds.Select(r => r.NetworkCpuMs / r.CpuMs)),
+        ["compiling_ms_per_image"] = Bench.Number(Median(rounds, r => r.CompilingMs)),
+        ["raw_ort_cpu_ms_per_image"] = Bench.Number(Median(rounds, r => r.RawCpuMs)),
+        ["network_calls_per_image"] = new JsonObject(raw.Calls.Select(c => KeyValuePair.Create(c.Key, Bench.Number(c.Value)))),
     };
 
-    private static async Task<(Side Side, Raw Raw)> CompareAsync(Bench bench, bool distributed, string models, Pictures pictures, CancellationToken cancellationToken)
+    private static double Median(IEnumerable<Round> rounds, Func<Round, double> of) => Percentiles.Median(rounds.Select(of));
+
+    /// <summary>
+    /// Short turns, each of the platform's between two of the bare engine's, and each judged by those two alone: a machine whose speed wanders by a quarter within minutes moves both sides of
+    /// such a ratio.
+    /// </summary>
+    private static async Task<(IReadOnlyList<Round> Rounds, Raw Raw)> CompareAsync(Bench bench, bool distributed, string models, CancellationToken cancellationToken)
     {
         var settings = new Dictionary<string, string?>(StringComparer.Ordinal) { ["PALIMPSEST_MODELS"] = models };
         await using var running = distributed
             ? await Running.DistributedAsync(bench.NewFolder("distributed"), settings, cancellationToken)
             : await Running.EmbeddedAsync(bench.NewFolder("embedded"), settings, cancellationToken);
-        // Small ones first: what the runtime compiles depends on the number of calls, not on the pixels.
-        await running.WarmAsync(Pictures.Tiny, 400, cancellationToken);
-        await running.WarmAsync(pictures, 16, cancellationToken);
+        await running.WarmUntilCompiledAsync(cancellationToken);
+        await running.WarmAsync(Pictures.Megapixel, 16, cancellationToken);
+        const int Counted = 16;
         var before = await CallsAsync(running, models);
-        await running.WarmAsync(pictures, 8, cancellationToken);
+        double speed = await running.Load.SaturateAsync(Pictures.Megapixel, Counted, null, cancellationToken);
         var after = await CallsAsync(running, models);
-        var calls = after.ToDictionary(c => c.Key, c => (c.Value - before[c.Key]) / 8, StringComparer.Ordinal);
+        var calls = after.ToDictionary(c => c.Key, c => (c.Value - before[c.Key]) / Counted, StringComparer.Ordinal);
 
-        var (speeds, raws, cpu, network) = (new List<double>(), new List<double>(), 0.0, 0.0);
-        using var raw = new RawEngine(models, pictures, calls, wide: false);
+        using var raw = new RawEngine(models, Pictures.Megapixel, calls, wide: false);
+        // All of them first: whoever makes pictures uses the processors that are measured.
+        int each = Math.Max(bench.Pictures, (int)(speed * Turn.TotalSeconds)) + (2 * Load.InFlight);
+        byte[][][] pictures = [.. Enumerable.Range(0, bench.Rounds).Select(_ => Pictures.Megapixel.Next(each))];
+        var rounds = new List<Round>();
         raw.Measure(TimeSpan.FromSeconds(1));
-        for (int i = 0; i < bench.Rounds; i++)
+        var (earlier, _) = raw.Measure(RawTurn);
+        foreach (byte[][] turn in pictures)
         {
-            double cpuBefore = ProcessTree.CpuSeconds(), networkBefore = await running.NetworkCpuAsync();
-            speeds.Add(await running.Load.SteadyAsync(pictures, bench.Pictures, cancellationToken));
-            cpu += ProcessTree.CpuSeconds() - cpuBefore;
-            network += await running.NetworkCpuAsync() - networkBefore;
-            raws.Add(raw.Measure(RawTurn));
-            Bench.Say($"  {(distributed ? "distributed" : "embedded")} {speeds[^1]:0.00}/s, bare {raws[^1]:0.00}/s");
+            double cpu = ProcessTree.CpuSeconds(), network = await running.NetworkCpuAsync(), compiling = await running.CompilingAsync();
+            double platform = await running.Load.SteadyAsync(turn, cancellationToken);
+            cpu = ProcessTree.CpuSeconds() - cpu;
+            network = await running.NetworkCpuAsync() - network;
+            compiling = await running.CompilingAsync() - compiling;
+            var (later, rawCpu) = raw.Measure(RawTurn);
+            rounds.Add(new Round(platform, (earlier + later) / 2, 1000 * cpu / each, raw.OneThread ? 1000 * network / each : double.NaN, 1000 * compiling / each, 1000 * rawCpu));
+            Bench.Say($"  {(distributed ? "distributed" : "embedded")} {platform:0.00}/s, bare {earlier:0.00} and {later:0.00}/s: {rounds[^1].Efficiency:0.000}; {rounds[^1].NetworkCpuMs / rounds[^1].CpuMs:P1} of {rounds[^1].CpuMs:0} ms inside");
+            earlier = later;
         }
 
-        using var spread = new RawEngine(models, pictures, calls, wide: true);
+        using var spread = new RawEngine(models, Pictures.Megapixel, calls, wide: true);
         spread.Measure(TimeSpan.FromSeconds(1));
-        double wide = spread.Measure(RawTurn), perImage = 1000.0 / ((bench.Pictures + (2 * Load.InFlight)) * bench.Rounds);
-        return (new Side(Percentiles.Median(speeds), cpu * perImage, network * perImage, calls), new Raw(Percentiles.Median(raws), wide, raw.Model));
+        return (rounds, new Raw(spread.Measure(RawTurn).PerSecond, raw.Model, calls));
     }
 
     private static async Task<Dictionary<string, double>> CallsAsync(Running running, string models)
@@ -122,7 +149,17 @@ internal static class Throughput
         return calls;
     }
 
-    private sealed record Side(double ImagesPerSecond, double CpuMs, double NetworkCpuMs, IReadOnlyDictionary<string, double> Calls);
+    /// <summary>A turn of the platform and the two of the bare engine around it.</summary>
+    /// <param name="Speed">Pictures a second.</param>
+    /// <param name="Raw">The bare engine's, mean of both turns.</param>
+    /// <param name="CpuMs">Processor time of a picture, all processes.</param>
+    /// <param name="NetworkCpuMs">Of it inside ONNX Runtime; not a number where runs have threads of their own, which nobody counts.</param>
+    /// <param name="CompilingMs">Of it the runtime's compiler.</param>
+    /// <param name="RawCpuMs">Processor time of a picture in the bare engine.</param>
+    private sealed record Round(double Speed, double Raw, double CpuMs, double NetworkCpuMs, double CompilingMs, double RawCpuMs)
+    {
+        public double Efficiency => Speed / Raw;
+    }
 
-    private sealed record Raw(double ImagesPerSecond, double Wide, Palimpsest.Contracts.ModelIdentity Model);
+    private sealed record Raw(double Wide, Palimpsest.Contracts.ModelIdentity Model, IReadOnlyDictionary<string, double> Calls);
 }

@@ -36,11 +36,9 @@ async function countFaces(rgb, width, height) {
   let most = 0;
   for (const [left, top, side] of squares(width, height)) {
     const x0 = Math.max(0, left), y0 = Math.max(0, top), w = Math.min(width, left + side) - x0, h = Math.min(height, top + side) - y0;
-    const scale = SIDE / side;
     const view = await sharp(rgb, { raw: { width, height, channels: 3 } })
       .extract({ left: x0, top: y0, width: w, height: h })
-      .resize(Math.min(SIDE, Math.max(1, Math.round(w * scale))), Math.min(SIDE, Math.max(1, Math.round(h * scale))), { fit: 'fill', kernel: 'linear' })
-      .resize(SIDE, SIDE, { fit: 'contain', background: '#000' }).raw().toBuffer();
+      .resize(SIDE, SIDE, { fit: 'contain', background: '#000', kernel: 'linear' }).raw().toBuffer();
     const input = new Float32Array(view.length);
     for (let i = 0; i < view.length; i++) input[i] = view[i] / 127.5 - 1;
     const out = await faces.run({ 'input:0': new ort.Tensor('float32', input, [1, SIDE, SIDE, 3]) });
@@ -75,6 +73,6 @@ export async function analyse(upload) {
   const mask = out[manifest.outputs.mask.name], [, , mh, mw] = mask.dims;
   const grey = Buffer.from(Uint8Array.from(mask.data, (v) => Math.round(255 * Math.min(1, Math.max(0, v)))));
   const png = await sharp(grey, { raw: { width: mw, height: mh, channels: 1 } }).resize(w, h, { fit: 'fill', kernel: 'linear' }).extract({ left: 0, top: 0, width, height })
-    .toColourspace('b-w').png({ compressionLevel: 6 }).toBuffer();
+    .toColourspace('b-w').png({ compressionLevel: 1 }).toBuffer();
   return { score: out[manifest.outputs.score.name].data[0], faces: found, png };
 }
