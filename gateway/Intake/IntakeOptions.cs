@@ -29,7 +29,7 @@ public sealed class IntakeOptions
 
     /// <summary>Free space on the blob volume below which submissions are answered 503, bytes: room for the work that was promised.</summary>
     [Range(0, long.MaxValue)]
-    public long MinFreeBytes { get; set; } = 256L << 20;
+    public long MinFreeBytes { get; set; } = 1L << 30;
 
     /// <summary>Days until image and maps are erased.</summary>
     [Range(1, 3_650)]

@@ -6,7 +6,7 @@ using Palimpsest.Hosting;
 namespace Palimpsest.Gateway;
 
 /// <summary>Refuses early and cheaply when too much is promised already: pending analyses of all tenants, or a full blob volume. Looks at most once a second.</summary>
-internal sealed class PendingGate(PlatformDatabase database, PlatformSettings settings, IOptions<IntakeOptions> options, TimeProvider time) : IDisposable
+internal sealed class PendingGate(PlatformDatabase database, IBlobStore blobs, IOptions<IntakeOptions> options, TimeProvider time) : IDisposable
 {
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
 
@@ -58,7 +58,7 @@ internal sealed class PendingGate(PlatformDatabase database, PlatformSettings se
                 "SELECT tenant, count(*) FROM analyses WHERE stage_due IS NOT NULL GROUP BY tenant", null, cancellationToken);
             byTenant = new(counts.Select(c => KeyValuePair.Create(c.Tenant, c.Count)), StringComparer.Ordinal);
             Volatile.Write(ref pending, counts.Sum(c => c.Count));
-            Volatile.Write(ref freeBytes, new DriveInfo(settings.DataDirectory).AvailableFreeSpace);
+            Volatile.Write(ref freeBytes, blobs.AvailableBytes);
             lookedAt = time.GetTimestamp();
         }
         finally

@@ -6,12 +6,14 @@ using Palimpsest.Imaging.Protocol;
 namespace Palimpsest.Preprocessing;
 
 /// <summary>Prepares one upload and says so, or says why it cannot be analysed.</summary>
-internal sealed partial class PreprocessImageConsumer(IBlobStore blobs, Preprocessor preprocessor, ILogger<PreprocessImageConsumer> logger) : IConsumer<PreprocessImage>
+internal sealed partial class PreprocessImageConsumer(
+    IBlobStore blobs, Preprocessor preprocessor, PreparedAhead ahead, ILogger<PreprocessImageConsumer> logger) : IConsumer<PreprocessImage>
 {
     public async Task Consume(ConsumeContext<PreprocessImage> context)
     {
         var (command, cancellationToken) = (context.Message, context.CancellationToken);
-        string output = blobs.CreateTemporaryPath();
+        string key = BlobKeys.Prepared(command.AnalysisId), output = blobs.CreateTemporaryPath();
+        await ahead.WaitForRoomAsync(key, cancellationToken);
         try
         {
             using var upload = await blobs.OpenLocalAsync(command.Upload.Key, cancellationToken);
@@ -22,8 +24,8 @@ internal sealed partial class PreprocessImageConsumer(IBlobStore blobs, Preproce
                 return;
             }
 
-            string key = BlobKeys.Prepared(command.AnalysisId);
             long bytes = await blobs.PutFileAsync(key, output, cancellationToken);
+            ahead.Add(key);
             PreprocessingMetrics.Decoded(facts.Format);
             await context.Publish(new ImagePreprocessed
             {
@@ -41,6 +43,11 @@ internal sealed partial class PreprocessImageConsumer(IBlobStore blobs, Preproce
         {
             // Deleted by its owner while it waited, and then nobody hears this; or this service looks at another folder than the gateway.
             await RejectAsync(context, new Refusal(ErrorCodes.ProcessingCrashed, "The upload is not in the blob store; submit it again. (For operators: do all services share one PALIMPSEST_DATA?)"));
+        }
+        catch (IOException e) when (e is not BlobStoreFullException && BlobStoreFullException.Is(e))
+        {
+            // By its name, which is all that reporting sees of it.
+            throw new BlobStoreFullException(e);
         }
         finally
         {

@@ -15,7 +15,9 @@ public static class PreprocessingService
         ArgumentNullException.ThrowIfNull(platform);
         platform.AddDecoding();
         platform.AddFaceFinder();
+        platform.AddOptions<PreprocessingOptions>(PreprocessingOptions.Section);
         platform.Services.AddSingleton<Preprocessor>();
+        platform.Services.AddSingleton<PreparedAhead>();
         platform.Services.AddHealthChecks().AddCheck<FaceModelReadyCheck>("faces", tags: ["ready"]);
         platform.AddConsumers(bus => bus.AddConsumer<PreprocessImageConsumer, PreprocessImageDefinition>());
         return platform;

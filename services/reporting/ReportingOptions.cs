@@ -28,6 +28,10 @@ internal sealed class ReportingOptions
     [Range(0.05, 600)]
     public double FaultRetrySeconds { get; set; } = 5;
 
+    /// <summary>Wait before a step that found the blob volume full is sent again, seconds; again and again until the final deadline.</summary>
+    [Range(0.05, 3600)]
+    public double VolumeFullRetrySeconds { get; set; } = 60;
+
     /// <summary>A pending localizer whose last heartbeat is older than this is given up, seconds.</summary>
     [Range(1, 86_400)]
     public double DetectorGoneSeconds { get; set; } = 120;
@@ -73,6 +77,8 @@ internal sealed class ReportingOptions
     public int RenderedCacheMegabytes { get; set; } = 64;
 
     public TimeSpan Step => TimeSpan.FromSeconds(StepSeconds);
+
+    public TimeSpan VolumeFullRetry => TimeSpan.FromSeconds(VolumeFullRetrySeconds);
 
     public TimeSpan FaultRetry => TimeSpan.FromSeconds(FaultRetrySeconds);
 }

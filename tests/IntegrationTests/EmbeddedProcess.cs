@@ -107,7 +107,8 @@ internal sealed class EmbeddedProcess : IAsyncDisposable
 
         if (volumeMegabytes > 0)
         {
-            settings["Intake__MinFreeBytes"] = "0"; // so that the kernel refuses, not we before it
+            settings["Intake__MinFreeBytes"] = settings["Preprocessing__MinFreeBytes"] = "0"; // so that the kernel refuses, not we before it
+            settings["Reporting__VolumeFullRetrySeconds"] = "2";
         }
 
         return settings;

@@ -77,7 +77,7 @@ internal static partial class DecoderProcess
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
-            return new DecoderReply { Failure = e.Message }; // the disk's or our own blob's fault, not the picture's
+            return new DecoderReply { Failure = e.Message, FailureCode = e.HResult }; // the disk's or our own blob's fault, not the picture's
         }
     }
 

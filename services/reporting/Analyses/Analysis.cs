@@ -117,7 +117,7 @@ internal sealed class Analysis(Calibration calibration, ReportingOptions options
         {
             { State: not null } => d,
             _ when look => d with { State = DetectorStates.Pending, Reason = null },
-            _ => d with { State = DetectorStates.NotApplicable, Reason = $"not needed: {found} already found a manipulation" },
+            _ => d with { State = DetectorStates.NotApplicable, Reason = Coverage.NotNeeded(found) },
         });
         string[] send = look ? [.. findings.Detectors.Where(d => d.State is null).Select(d => d.Name)] : [];
         return (findings with { Detectors = [.. decided] }, send);
@@ -137,12 +137,13 @@ internal sealed class Analysis(Calibration calibration, ReportingOptions options
             return null;
         }
 
-        if (e.Passing && record.StageAttempts < options.MaxResends)
+        bool patient = e.VolumeFull && now - record.CreatedAt < TimeSpan.FromHours(options.FinalDeadlineHours);
+        if (patient || (e.Passing && record.StageAttempts < options.MaxResends))
         {
             var again = Commands(record).Where(o => e.Detector is null || o.Queue == Queues.Localize(e.Detector)).ToList();
-            var at = now + (options.FaultRetry * Math.Pow(2, record.StageAttempts) * (1 + e.Spread));
+            var at = now + ((patient ? options.VolumeFullRetry : options.FaultRetry * Math.Pow(2, record.StageAttempts)) * (1 + e.Spread));
             return again.Count == 0 ? null : new AnalysisChange(
-                Waiting(record, at, record.StageAttempts + 1), [.. again.Select(o => o with { NotBefore = at })], NeedsReport: false);
+                Waiting(record, at, record.StageAttempts + (patient ? 0 : 1)), [.. again.Select(o => o with { NotBefore = at })], NeedsReport: false);
         }
 
         return e.Detector is null

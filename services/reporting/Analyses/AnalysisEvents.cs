@@ -8,7 +8,8 @@ namespace Palimpsest.Reporting;
 /// <param name="Passing">The reason will pass (a server was restarting): try the step again a little later.</param>
 /// <param name="Detail">What happened, one sentence.</param>
 /// <param name="Spread">Share of the wait, 0..1, that is added to it: what failed together must not meet again.</param>
-internal sealed record StepFailed(string Step, string? Detector, bool Passing, string Detail, double Spread = 0);
+/// <param name="VolumeFull">The blob volume is full: nobody's fault, and it may take an operator.</param>
+internal sealed record StepFailed(string Step, string? Detector, bool Passing, string Detail, double Spread = 0, bool VolumeFull = false);
 
 /// <summary>The sweep re-sends the pending step.</summary>
 /// <param name="Counted">It counts towards the limit; false after a restart with an empty transport.</param>

@@ -1,4 +1,5 @@
 using MassTransit;
+using Palimpsest.Hosting;
 
 namespace Palimpsest.Reporting;
 
@@ -15,10 +16,12 @@ internal static class Faults
 
     /// <summary>The fault as an event of the aggregate.</summary>
     public static StepFailed Explain(string step, string? detector, Fault fault) => new(
-        step, detector, fault.Exceptions.Any(IsPassing), $"The {detector ?? step} service failed on this picture ({Innermost(fault.Exceptions.FirstOrDefault())}).");
+        step, detector, fault.Exceptions.Any(IsPassing), $"The {detector ?? step} service failed on this picture ({Innermost(fault.Exceptions.FirstOrDefault())}).",
+        VolumeFull: fault.Exceptions.Any(e => Is(e, typeof(BlobStoreFullException).FullName!)));
 
-    private static bool IsPassing(ExceptionInfo exception) =>
-        Passing.Any(p => exception.ExceptionType.StartsWith(p, StringComparison.Ordinal)) || (exception.InnerException is { } inner && IsPassing(inner));
+    private static bool IsPassing(ExceptionInfo exception) => Passing.Any(type => Is(exception, type));
+
+    private static bool Is(ExceptionInfo exception, string type) => exception.ExceptionType.StartsWith(type, StringComparison.Ordinal) || (exception.InnerException is { } inner && Is(inner, type));
 
     // The type only: messages of foreign exceptions may carry paths and addresses.
     private static string Innermost(ExceptionInfo? exception)

@@ -123,7 +123,7 @@ public sealed partial class DecoderPool : IHostedService, IAsyncDisposable
         // A process may be killed from outside (the kernel short of memory, an operator), which is no picture's fault: hence one second try.
         var reply = await TryAskAsync(request, cancellationToken) ?? await TryAskAsync(request, cancellationToken)
             ?? new DecoderReply { Refusal = new Refusal(ErrorCodes.DecoderCrashed, "The decoder died on this picture, twice; save it again with another program.") };
-        return reply.Failure is null ? reply : throw new IOException(reply.Failure);
+        return reply.Failure is null ? reply : throw new IOException(reply.Failure, reply.FailureCode);
     }
 
     /// <summary>One try; null when the process died.</summary>

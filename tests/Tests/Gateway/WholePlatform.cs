@@ -53,7 +53,7 @@ public sealed class WholePlatform : IAsyncLifetime, ILoggerProvider
             new Dictionary<string, string?>
             {
                 ["urls"] = "http://127.0.0.1:0", ["PALIMPSEST_DATA"] = folder, ["PALIMPSEST_MODELS"] = Path.Combine(NodeScript.Root, "models"), ["PALIMPSEST_ALLOW_NETWORKS"] = "127.0.0.0/8",
-                ["Intake:MinFreeBytes"] = "0", ["Decoder:Processes"] = "1",
+                ["Intake:MinFreeBytes"] = "0", ["Preprocessing:MinFreeBytes"] = "0", ["Decoder:Processes"] = "1",
             },
             platform =>
             {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Palimpsest.Contracts;
 using Palimpsest.Decoding;
+using Palimpsest.Hosting;
 using Palimpsest.Imaging.Protocol;
 
 namespace Palimpsest.Tests.Imaging;
@@ -22,6 +23,15 @@ public sealed class DecoderIsolationTests(DecoderFixture fixture) : IClassFixtur
         clock.Elapsed.ShouldBeLessThan(TimeSpan.FromSeconds(30));
         var (layout, _) = await fixture.PrepareAsync(TestPictures.Jpeg());
         layout.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task FullDisk_IsToldApartFromABrokenOne()
+    {
+        var full = await Should.ThrowAsync<IOException>(() => fixture.Pool.PrepareAsync(fixture.Save(TestPictures.Jpeg()), "/dev/full", CancellationToken.None));
+        var missing = await Should.ThrowAsync<IOException>(() => fixture.Pool.PrepareAsync(fixture.Save(TestPictures.Jpeg()), "/nowhere/output", CancellationToken.None));
+
+        (BlobStoreFullException.Is(full), BlobStoreFullException.Is(missing)).ShouldBe((true, false));
     }
 
     [Fact]

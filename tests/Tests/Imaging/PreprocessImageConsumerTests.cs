@@ -1,7 +1,10 @@
 using MassTransit;
 using MassTransit.Testing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Palimpsest.Contracts;
 using Palimpsest.Hosting;
 using Palimpsest.Imaging;
@@ -26,6 +29,10 @@ public sealed class PreprocessImageConsumerTests(DecoderFixture fixture) : IClas
             .AddSingleton(fixture.Pool)
             .AddSingleton<IFaceFinder, TwoFaces>()
             .AddSingleton<Preprocessor>()
+            .AddSingleton<PreparedAhead>()
+            .Configure<PreprocessingOptions>(options => (options.MaxAhead, options.MinFreeBytes) = (1, 0))
+            .AddSingleton(TimeProvider.System)
+            .AddSingleton<IHostApplicationLifetime>(new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance))
             .AddMassTransitTestHarness(bus => bus.AddConsumer<PreprocessImageConsumer, PreprocessImageDefinition>())
             .BuildServiceProvider(true);
         harness = services.GetRequiredService<ITestHarness>();
@@ -59,6 +66,19 @@ public sealed class PreprocessImageConsumerTests(DecoderFixture fixture) : IClas
         (await harness.Consumed.SelectAsync<PreprocessImage>().Skip(1).Any()).ShouldBeTrue();
 
         (await ReadAsync("an_2/prepared")).ShouldBe(first);
+    }
+
+    [Fact]
+    public async Task Further_picture_WaitsUntilTheOneBeforeIsWorkedOff()
+    {
+        await SendAsync("an_5", TestPictures.Jpeg());
+        await harness.Published.SelectAsync<ImagePreprocessed>().First();
+        await SendAsync("an_6", TestPictures.Jpeg());
+        (await harness.Published.SelectAsync<ImagePreprocessed>(new CancellationTokenSource(1000).Token).Skip(1).Any()).ShouldBeFalse();
+
+        await blobs.DeleteAsync("an_5/prepared", CancellationToken.None);
+
+        (await harness.Published.SelectAsync<ImagePreprocessed>().Skip(1).First()).Context.Message.AnalysisId.ShouldBe("an_6");
     }
 
     [Fact]

@@ -134,6 +134,24 @@ public sealed class AnalysisTests
     }
 
     [Fact]
+    public void A_full_volume_is_waited_for_until_the_final_deadline()
+    {
+        var options = new ReportingOptions();
+        var full = new StepFailed(Steps.Localize, DetectorNames.Deepfake, Passing: true, "The volume was full.", VolumeFull: true);
+        var record = Play([A.Preprocessed(), A.Routed()]).Record;
+        for (int i = 0; i < options.MaxResends + 3; i++)
+        {
+            var change = Apply(record, full)!;
+            (change.Outgoing.ShouldHaveSingleItem().NotBefore!.Value - A.Start).TotalSeconds.ShouldBe(60);
+            change.Record.StageAttempts.ShouldBe(0);
+            record = change.Record;
+        }
+
+        var late = record with { CreatedAt = A.Start.AddHours(-options.FinalDeadlineHours), StageAttempts = options.MaxResends };
+        State(Apply(late, full)!.Record, DetectorNames.Deepfake).ShouldBe(DetectorStates.Error);
+    }
+
+    [Fact]
     public void What_is_sent_again_is_what_is_pending()
     {
         var queued = A.Record();

@@ -37,6 +37,17 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_full_volume_is_waited_for_and_not_counted()
+    {
+        int calls = 0;
+        host.Scenes.Throw = () => ++calls <= 5 ? new BlobStoreFullException() : null;
+        var record = await host.EndAsync(await host.SubmitAsync(), seconds: 40);
+        record.Status.ShouldBe(AnalysisStatuses.Succeeded);
+        record.StageAttempts.ShouldBe(0);
+        calls.ShouldBe(6);
+    }
+
+    [Fact]
     public async Task A_message_waits_for_the_database_instead_of_failing()
     {
         int calls = 0;

@@ -37,7 +37,7 @@ public sealed class ReportingHost : IAsyncLifetime
         var platform = PlatformBuilder.Create([], "reporting", new Dictionary<string, string?>
         {
             ["PALIMPSEST_DATA"] = folder, ["PALIMPSEST_MODELS"] = Path.Combine(folder, "models"), ["RABBITMQ_URL"] = null, ["REDIS_URL"] = null, ["POSTGRES_URL"] = null, ["Decoder:Processes"] = "1",
-            ["Reporting:FaultRetrySeconds"] = "0.1",
+            ["Reporting:FaultRetrySeconds"] = "0.1", ["Reporting:VolumeFullRetrySeconds"] = "0.1",
         });
         platform.Host.WebHost.UseTestServer();
         platform.AddReporting();

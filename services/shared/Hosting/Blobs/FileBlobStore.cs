@@ -9,10 +9,6 @@ internal sealed partial class FileBlobStore : IBlobStore
     private const int CopyBuffer = 1 << 16;
     private const int DeleteAttempts = 20;
 
-    // ENOSPC and EDQUOT, as IOException.HResult carries them on Linux.
-    private const int NoSpace = 28;
-    private const int QuotaExceeded = 122;
-
     private readonly string root;
     private readonly string temporary;
 
@@ -22,6 +18,8 @@ internal sealed partial class FileBlobStore : IBlobStore
         temporary = Path.Combine(root, ".tmp");
         Directory.CreateDirectory(temporary);
     }
+
+    public long AvailableBytes => new DriveInfo(root).AvailableFreeSpace;
 
     public string CreateTemporaryPath() => Path.Combine(temporary, Guid.NewGuid().ToString("n"));
 
@@ -42,9 +40,9 @@ internal sealed partial class FileBlobStore : IBlobStore
             Move(path, key);
             return length;
         }
-        catch (IOException e) when (e.HResult is NoSpace or QuotaExceeded)
+        catch (IOException e) when (BlobStoreFullException.Is(e))
         {
-            throw new BlobStoreFullException("The blob volume is full.", e);
+            throw new BlobStoreFullException(e);
         }
         finally
         {
@@ -171,8 +169,15 @@ internal sealed partial class FileBlobStore : IBlobStore
     private void Move(string path, string key)
     {
         string target = Resolve(key);
-        Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-        File.Move(path, target, overwrite: true);
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            File.Move(path, target, overwrite: true);
+        }
+        catch (IOException e) when (BlobStoreFullException.Is(e))
+        {
+            throw new BlobStoreFullException(e);
+        }
     }
 
     /// <summary>{root}/{last two characters of the id}/{id}/{name}: UUIDv7 ids share their first characters, so the tail spreads them.</summary>

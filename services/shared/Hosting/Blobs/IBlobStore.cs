@@ -11,6 +11,7 @@ public interface IBlobStore
     Task<long> PutAsync(string key, Stream content, CancellationToken cancellationToken);
 
     /// <summary>Stores a local file by moving it; the file is gone afterwards. It should come from <see cref="CreateTemporaryPath"/>.</summary>
+    /// <exception cref="BlobStoreFullException">No space is left; nothing was stored.</exception>
     Task<long> PutFileAsync(string key, string path, CancellationToken cancellationToken);
 
     /// <summary>Returns when a blob, its name and its bytes, survives a power cut.</summary>
@@ -44,6 +45,9 @@ public interface IBlobStore
     /// <summary>Removes temporary files last written before <paramref name="before"/>: of processes that were killed.</summary>
     Task RemoveTemporaryAsync(DateTimeOffset before, CancellationToken cancellationToken);
 
+    /// <summary>Free space, bytes.</summary>
+    long AvailableBytes { get; }
+
     /// <summary>A path for a temporary file on the store's volume, so that <see cref="PutFileAsync"/> is a rename.</summary>
     string CreateTemporaryPath();
 }
@@ -68,4 +72,12 @@ public sealed class LocalBlob(string path, bool temporary) : IDisposable
 public sealed class BlobNotFoundException(string key) : Exception($"Blob '{key}' does not exist.");
 
 /// <summary>The volume is full.</summary>
-public sealed class BlobStoreFullException(string message, Exception? inner = null) : IOException(message, inner);
+public sealed class BlobStoreFullException(Exception? inner = null) : IOException("The blob volume is full.", inner)
+{
+    // ENOSPC and EDQUOT, as IOException.HResult carries them on Linux.
+    private const int NoSpace = 28;
+    private const int QuotaExceeded = 122;
+
+    /// <summary>True when this is the operating system's word for it, or ours.</summary>
+    public static bool Is(Exception exception) => exception is BlobStoreFullException or IOException { HResult: NoSpace or QuotaExceeded };
+}

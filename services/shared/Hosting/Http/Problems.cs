@@ -15,8 +15,6 @@ namespace Palimpsest.Hosting;
 public static partial class Problems
 {
     // ENOSPC and EDQUOT, as IOException.HResult carries them on Linux: a folder or a temporary file could not be made.
-    private const int NoSpace = 28;
-    private const int QuotaExceeded = 122;
     private const int DeviceError = 5; // EIO
     private const int ReadOnly = 30; // EROFS
 
@@ -104,7 +102,7 @@ public static partial class Problems
                 return new ApiException(bad.StatusCode, ErrorCodes.MalformedRequest, "The request could not be read: " + bad.Message);
             case JsonException or InvalidDataException:
                 return ApiException.Malformed("The request body could not be understood: " + e.Message);
-            case BlobStoreFullException or IOException { HResult: NoSpace or QuotaExceeded }:
+            case IOException when BlobStoreFullException.Is(e):
                 return ApiException.Unavailable(ErrorCodes.Unavailable, "The storage volume is full; nothing was accepted. Try again later.", 30);
             case DirectoryNotFoundException or DriveNotFoundException or UnauthorizedAccessException or IOException { HResult: DeviceError or ReadOnly }:
                 Log(context).LogStorage(e);

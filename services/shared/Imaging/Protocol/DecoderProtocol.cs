@@ -89,6 +89,9 @@ public sealed record DecoderReply
     /// <summary>A file could not be read or written: worth another try, no word on the picture.</summary>
     public string? Failure { get; init; }
 
+    /// <summary>The operating system's number for it (errno), where <see cref="Failure"/> is its.</summary>
+    public int FailureCode { get; init; }
+
     /// <summary>To a <see cref="PrepareRequest"/>.</summary>
     public PreparedLayout? Prepared { get; init; }
 
