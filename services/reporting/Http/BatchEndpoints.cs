@@ -8,12 +8,7 @@ namespace Palimpsest.Reporting;
 internal static class BatchEndpoints
 {
     private const string Page = BatchRow.Select + """
-         WHERE tenant = @tenant AND (created_at < @at OR (created_at = @at AND id < @after)) ORDER BY created_at DESC, id DESC LIMIT @limit
-        """;
-
-    private const string Counts = """
-        SELECT batch_id AS "Batch", status AS "Status", count(*) AS "Count" FROM analyses
-        WHERE tenant = @tenant AND batch_id >= @first AND batch_id <= @last GROUP BY batch_id, status
+         WHERE tenant = @tenant AND (created_at, id) < (@at, @after) ORDER BY created_at DESC, id DESC LIMIT @limit
         """;
 
     public static void MapBatches(this IEndpointRouteBuilder routes)
@@ -34,12 +29,17 @@ internal static class BatchEndpoints
         string? next = rows.Count > count ? Paging.Cursor(batches[^1].CreatedAt, batches[^1].Id) : null;
         Paging.LinkNext(context, next);
 
-        // Ids sort by time: the page's analyses are those between its first and last batch.
-        var states = batches.Count == 0 ? [] : await database.QueryAsync<StatusCount>(
-            Counts, new { tenant, first = batches.Min(b => b.Id), last = batches.Max(b => b.Id) }, context.RequestAborted);
+        string[] ids = [.. batches.Select(b => b.Id)];
+        var states = ids.Length == 0 ? [] : await database.QueryAsync<StatusCount>(Counts(database), new { tenant, ids }, context.RequestAborted);
         context.Response.Headers.CacheControl = "private, no-store";
         return Results.Json(new BatchPage([.. batches.Select(b => Summary(b, states.Where(s => s.Batch == b.Id).ToDictionary(s => s.Status, s => (int)s.Count)))], next), PlatformJson.Options);
     }
+
+    /// <summary>How many of each batch are in each state: of the page's batches, not of all that the tenant or others submitted meanwhile.</summary>
+    internal static string Counts(PlatformDatabase database) => $"""
+        SELECT batch_id AS "Batch", status AS "Status", count(*) AS "Count" FROM analyses
+        WHERE {database.IsOneOf("batch_id", "ids")} AND batch_id IS NOT NULL AND {PlatformDatabase.Unindexed("tenant")} = @tenant GROUP BY batch_id, status
+        """;
 
     private static BatchSummary Summary(BatchRecord batch, Dictionary<string, int> states)
     {

@@ -108,38 +108,14 @@ internal sealed class AnalysisStore(PlatformDatabase database, OutboxStore outbo
         $"SELECT {Columns} FROM analyses WHERE erased_at IS NULL AND expires_at <= @now AND stage_due IS NULL ORDER BY expires_at LIMIT @limit",
         new { now = now.ToUnixTimeMilliseconds(), limit }, cancellationToken);
 
-    public Task<IReadOnlyList<AnalysisRecord>> ListAsync(string tenant, AnalysisFilter filter, CancellationToken cancellationToken)
-    {
-        var where = new List<string> { "tenant = @tenant" };
-        if (filter.Status is not null)
+    public Task<IReadOnlyList<AnalysisRecord>> ListAsync(string tenant, AnalysisFilter filter, CancellationToken cancellationToken) => ReadAsync(
+        $"SELECT {Columns} FROM analyses WHERE {AnalysisListing.Where(filter)} ORDER BY created_at DESC, id DESC LIMIT @limit",
+        new
         {
-            where.Add("status = @status");
-        }
-
-        if (filter.Verdict is not null)
-        {
-            where.Add("verdict = @verdict");
-        }
-
-        if (filter.Sha256 is not null)
-        {
-            where.Add("sha256 = @sha256");
-        }
-
-        if (filter.After is not null)
-        {
-            where.Add("(created_at < @at OR (created_at = @at AND id < @after))");
-        }
-
-        return ReadAsync(
-            $"SELECT {Columns} FROM analyses WHERE {string.Join(" AND ", where)} ORDER BY created_at DESC, id DESC LIMIT @limit",
-            new
-            {
-                tenant, status = filter.Status, verdict = filter.Verdict, sha256 = filter.Sha256, limit = filter.Limit,
-                at = filter.After?.CreatedAt.ToUnixTimeMilliseconds() ?? 0, after = filter.After?.Id,
-            },
-            cancellationToken);
-    }
+            tenant, status = filter.Status, verdict = filter.Verdict, sha256 = filter.Sha256, limit = filter.Limit,
+            at = filter.After?.CreatedAt.ToUnixTimeMilliseconds() ?? 0, after = filter.After?.Id,
+        },
+        cancellationToken);
 
     public Task<IReadOnlyList<AnalysisRecord>> BatchAsync(string tenant, string batchId, CancellationToken cancellationToken) => ReadAsync(
         $"SELECT {Columns} FROM analyses WHERE batch_id = @batchId AND tenant = @tenant ORDER BY batch_index", new { batchId, tenant }, cancellationToken);

@@ -49,6 +49,10 @@ public sealed class PlatformDatabase : IAsyncDisposable
     /// <param name="parameter">The parameter's name, without the @.</param>
     public string IsOneOf(string column, string parameter) => IsPostgres ? $"{column} = ANY(@{parameter})" : $"{column} IN @{parameter}";
 
+    /// <summary>SQL of a text column's value that no planner looks up in an index: SQLite does not know how rare a value is, and of two indexes may take the one that has the tenant's every row.</summary>
+    /// <param name="column">Column.</param>
+    public static string Unindexed(string column) => $"{column} || ''";
+
     /// <summary>PostgreSQL rather than SQLite.</summary>
     public bool IsPostgres => postgres is not null;
 
@@ -186,6 +190,10 @@ public sealed class PlatformDatabase : IAsyncDisposable
             MaxPoolSize = 20,
             Timeout = 5,
             CommandTimeout = 15,
+            // Seconds. A schema script is waited for without end: a server that went away without a word must be noticed.
+            TcpKeepAlive = true,
+            TcpKeepAliveTime = 60,
+            TcpKeepAliveInterval = 10,
             // What is run twice is planned once for each connection, and no connection leaves anything behind that must be reset.
             MaxAutoPrepare = 60,
             AutoPrepareMinUsages = 2,

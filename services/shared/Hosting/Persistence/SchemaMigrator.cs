@@ -8,11 +8,14 @@ namespace Palimpsest.Hosting;
 
 /// <summary>
 /// Applies <c>Persistence/Schema/NNN_name.sql</c> in order, once each, in one transaction under a lock: every process may start first.
-/// Registered before all other hosted services, so nothing reads a table that is not there. Waits for the database to answer.
+/// Registered before all other hosted services, so nothing reads a table that is not there. Waits for the database to answer, and for whoever is applying them: an index over some millions of
+/// rows takes minutes, and given up it would be begun anew.
 /// </summary>
 internal sealed partial class SchemaMigrator(PlatformDatabase database, TimeProvider time, ILogger<SchemaMigrator> log) : IHostedService
 {
-    private const long LockKey = 0x50414C494D50; // "PALIMP", any constant will do
+    internal const long LockKey = 0x50414C494D50; // "PALIMP", any constant will do
+
+    private const int Endless = 0; // seconds, as the drivers take it
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -39,7 +42,7 @@ internal sealed partial class SchemaMigrator(PlatformDatabase database, TimeProv
             var connection = transaction.Connection!;
             if (database.IsPostgres)
             {
-                await connection.ExecuteAsync("SELECT pg_advisory_xact_lock(@LockKey)", new { LockKey }, transaction);
+                await connection.ExecuteAsync(new CommandDefinition("SELECT pg_advisory_xact_lock(@LockKey)", new { LockKey }, transaction, Endless, cancellationToken: cancellationToken));
             }
 
             await connection.ExecuteAsync("CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)", transaction: transaction);
@@ -47,7 +50,7 @@ internal sealed partial class SchemaMigrator(PlatformDatabase database, TimeProv
             int count = 0;
             foreach (var (version, name, sql) in Scripts().Where(s => !applied.Contains(s.Version)))
             {
-                await connection.ExecuteAsync(sql, transaction: transaction);
+                await connection.ExecuteAsync(new CommandDefinition(sql, null, transaction, Endless, cancellationToken: cancellationToken));
                 await connection.ExecuteAsync(
                     "INSERT INTO schema_versions (version, name, applied_at) VALUES (@version, @name, @now)",
                     new { version, name, now = time.GetUtcNow().ToUnixTimeMilliseconds() }, transaction);
