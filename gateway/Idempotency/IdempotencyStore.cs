@@ -21,6 +21,8 @@ internal sealed class IdempotencyStore(PlatformDatabase database, IOptions<Intak
     /// </summary>
     public static readonly TimeSpan InFlight = TimeSpan.FromSeconds(15);
 
+    private const int SweepGroup = 1_000;
+
     public TimeProvider Time => time;
 
     /// <summary>Reads the header.</summary>
@@ -95,9 +97,28 @@ internal sealed class IdempotencyStore(PlatformDatabase database, IOptions<Intak
         "DELETE FROM idempotency WHERE tenant = @Tenant AND key = @Key AND request_hash = @Owner",
         new { reservation.Tenant, reservation.Key, reservation.Owner }, CancellationToken.None);
 
-    /// <summary>Forgets what has run out.</summary>
-    public Task<int> SweepAsync(CancellationToken cancellationToken) =>
-        database.ExecuteAsync("DELETE FROM idempotency WHERE expires_at <= @now", new { now = time.GetUtcNow().ToUnixTimeMilliseconds() }, cancellationToken);
+    /// <summary>Forgets what has run out, some at a time: submissions come in between.</summary>
+    /// <returns>How many.</returns>
+    public async Task<int> SweepAsync(CancellationToken cancellationToken)
+    {
+        // By created_at, which has an index because it costs submissions little. The reservation of a process that died is free at once and lies here as long as an answer does.
+        string skip = database.IsPostgres ? "FOR UPDATE SKIP LOCKED" : "";
+        string sql = $"""
+            DELETE FROM idempotency WHERE expires_at <= @now
+                AND (tenant, key) IN (SELECT tenant, key FROM idempotency WHERE created_at <= @begun AND expires_at <= @now ORDER BY created_at LIMIT @group {skip})
+            """;
+        var now = time.GetUtcNow();
+        var values = new { now = now.ToUnixTimeMilliseconds(), begun = now.AddHours(-options.Value.IdempotencyHours).ToUnixTimeMilliseconds(), group = SweepGroup };
+        for (int removed = 0; ;)
+        {
+            int last = await database.ExecuteAsync(sql, values, cancellationToken, promised: false);
+            removed += last;
+            if (last < SweepGroup)
+            {
+                return removed;
+            }
+        }
+    }
 
     private static ApiException InFlightElsewhere() =>
         new(409, ErrorCodes.IdempotencyInFlight, "A request with this Idempotency-Key is still being worked on. Send it again in a moment to get its answer.") { RetryAfterSeconds = 1 };

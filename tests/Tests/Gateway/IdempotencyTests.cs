@@ -110,6 +110,23 @@ public sealed class IdempotencyTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Any_number_that_ran_out_is_forgotten_in_turn_with_submissions()
+    {
+        long now = time.GetUtcNow().ToUnixTimeMilliseconds(), day = (long)TimeSpan.FromHours(24).TotalMilliseconds;
+        await host.Service<PlatformDatabase>().ExecuteAsync(
+            """
+            WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2502)
+            INSERT INTO idempotency (tenant, key, request_hash, status, body, created_at, expires_at)
+            SELECT 'acme', 'k' || n, 'h', 202, '{}', @now - @day, CASE WHEN n < 2500 THEN @now ELSE @now + 1 END FROM numbers
+            """,
+            new { now, day }, default);
+        var sweep = host.Service<IdempotencyStore>().SweepAsync(default);
+        (await SendAsync("new", Api.Jpeg())).Dispose();
+        (await sweep).ShouldBe(2500);
+        (await host.Service<PlatformDatabase>().QueryAsync<string>("SELECT key FROM idempotency ORDER BY key", null, default)).ShouldBe(["k2500", "k2501", "k2502", "new"]);
+    }
+
+    [Fact]
     public async Task Tenants_do_not_share_keys()
     {
         (await SendAsync("k", Api.Jpeg())).Dispose();
