@@ -11,8 +11,13 @@ internal sealed partial class RetentionSweep(
     PlatformDatabase database, IAnalysisStore store, IBlobStore blobs, AnalysisEraser eraser, ReportingOptions options, TimeProvider time, ILogger<RetentionSweep> log) : BackgroundService
 {
     private const int Group = 200;
+    private const int Shares = 24; // one for each hour of the day
+    private const int Few = 10_000;
 
-    private static readonly TimeSpan OrphanInterval = TimeSpan.FromHours(1);
+    private static readonly TimeSpan Hourly = TimeSpan.FromHours(1);
+
+    // Only the last day is read.
+    private static readonly TimeSpan DetectorsKept = TimeSpan.FromDays(2);
 
     private const string Deliveries = """
         SELECT count(*) AS "Total", coalesce(sum(CASE WHEN state = 'pending' THEN 1 ELSE 0 END), 0) AS "Pending", max(delivered_at) AS "Delivered"
@@ -49,14 +54,20 @@ internal sealed partial class RetentionSweep(
         }
     }
 
-    /// <summary>Removes blobs of analyses that do not exist (uploads never accepted) or are erased (work that finished late), and files that a killed process had begun.</summary>
+    /// <summary>
+    /// Removes blobs of analyses that do not exist (uploads never accepted) or are erased (work that finished late), and files that a killed process had begun. While many analyses are kept,
+    /// it looks at this hour's share of them: at all within a day.
+    /// </summary>
     /// <returns>Of how many analyses.</returns>
     public async Task<int> RemoveOrphansAsync(CancellationToken cancellationToken)
     {
         int removed = 0;
-        var before = time.GetUtcNow().AddHours(-options.OrphanHours);
+        var now = time.GetUtcNow();
+        var before = now.AddHours(-options.OrphanHours);
+        // The hour is the clock's: a process that is restarted knows which share is next.
+        var (share, shares) = await AreFewAsync(cancellationToken) ? (0, 1) : (now.UtcDateTime.Hour, Shares);
         var group = new List<string>(Group);
-        await foreach (string id in blobs.AnalysesOlderThanAsync(before, cancellationToken))
+        await foreach (string id in blobs.AnalysesOlderThanAsync(before, share, shares, cancellationToken))
         {
             group.Add(id);
             if (group.Count == Group)
@@ -75,7 +86,8 @@ internal sealed partial class RetentionSweep(
     /// <returns>How many records.</returns>
     public async Task<int> RemoveRecordsAsync(CancellationToken cancellationToken)
     {
-        long before = time.GetUtcNow().AddDays(-options.RecordDays).ToUnixTimeMilliseconds();
+        var now = time.GetUtcNow();
+        long before = now.AddDays(-options.RecordDays).ToUnixTimeMilliseconds();
         int removed = 0;
         while (true)
         {
@@ -91,25 +103,21 @@ internal sealed partial class RetentionSweep(
         }
 
         await database.ExecuteAsync("DELETE FROM batches WHERE completed_at < @before AND NOT EXISTS (SELECT 1 FROM analyses WHERE batch_id = batches.id)", new { before }, cancellationToken);
-        await database.ExecuteAsync("DELETE FROM detectors WHERE seen_at < @before", new { before }, cancellationToken);
+        await database.ExecuteAsync("DELETE FROM detectors WHERE seen_at < @unseen", new { unseen = (now - DetectorsKept).ToUnixTimeMilliseconds() }, cancellationToken);
         return removed;
     }
 
-    /// <summary>Erasure is often due within a minute of the result; the hourly work, which looks at everything that is kept, must not hold it up.</summary>
+    /// <summary>Erasure is often due within a minute of the result, and looking at folders can take long where they are many: neither waits for the other.</summary>
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
         RepeatAsync(TimeSpan.FromSeconds(options.RetentionSweepSeconds), EraseAsync, stoppingToken),
-        RepeatAsync(
-            OrphanInterval,
-            async token =>
-            {
-                await RemoveOrphansAsync(token);
-                await RemoveRecordsAsync(token);
-            },
-            stoppingToken));
+        RepeatAsync(Hourly, RemoveOrphansAsync, stoppingToken),
+        RepeatAsync(Hourly, RemoveRecordsAsync, stoppingToken));
 
-    private async Task RepeatAsync(TimeSpan pause, Func<CancellationToken, Task> sweep, CancellationToken stoppingToken)
+    private async Task RepeatAsync(TimeSpan period, Func<CancellationToken, Task> sweep, CancellationToken stoppingToken)
     {
-        while (!stoppingToken.IsCancellationRequested)
+        // From start to start: the time that a sweep takes must not move the next one past an hour of the day.
+        using var timer = new PeriodicTimer(period, time);
+        do
         {
             try
             {
@@ -123,10 +131,12 @@ internal sealed partial class RetentionSweep(
             {
                 LogFailed(e);
             }
-
-            await Task.Delay(pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+        while (await timer.WaitForNextTickAsync(stoppingToken));
     }
+
+    private async Task<bool> AreFewAsync(CancellationToken cancellationToken) =>
+        await database.QueryFirstAsync<long>("SELECT count(*) FROM (SELECT 1 FROM analyses WHERE erased_at IS NULL LIMIT @limit) k", new { limit = Few + 1 }, cancellationToken) <= Few;
 
     private async Task<int> RemoveOrphansAsync(List<string> ids, CancellationToken cancellationToken)
     {

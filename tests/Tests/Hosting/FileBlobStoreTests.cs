@@ -73,6 +73,27 @@ public sealed class FileBlobStoreTests : IDisposable
         Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).ShouldBeEmpty();
     }
 
+    [Fact]
+    public async Task Every_analysis_is_in_one_share_of_the_store()
+    {
+        string[] ids = [.. Enumerable.Range(0, 256).Select(i => $"an_{i:x2}")];
+        foreach (string id in ids)
+        {
+            await store.PutAsync(id + "/upload", new MemoryStream([1]), default);
+        }
+
+        var later = TimeProvider.System.GetUtcNow().AddMinutes(1);
+        var shares = new List<List<string>>();
+        for (int share = 0; share < 24; share++)
+        {
+            shares.Add(await store.AnalysesOlderThanAsync(later, share, 24, default).ToListAsync());
+        }
+
+        shares.SelectMany(s => s).Order().ShouldBe(ids);
+        shares.ShouldAllBe(s => s.Count >= 8 && s.Count <= 13);
+        (await store.AnalysesOlderThanAsync(later, 0, 1, default).ToListAsync()).Order().ShouldBe(ids);
+    }
+
     [Theory]
     [InlineData("../etc/passwd")]
     [InlineData("an_1/../../x")]

@@ -248,6 +248,48 @@ public sealed class SweepTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Where_many_are_kept_a_day_of_hourly_looks_finds_every_blob_that_no_analysis_speaks_of()
+    {
+        await Database.ExecuteAsync(
+            """
+            WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10001)
+            INSERT INTO analyses (id, tenant, version, status, stage, stage_since, stage_attempts, created_at, sha256, expires_at, request, findings)
+            SELECT 'an_' || n, 'acme', 1, 'succeeded', 'reporting', 0, 0, 0, '', 0, '{}', '{}' FROM numbers
+            """, null, default);
+        var blobs = services.GetRequiredService<IBlobStore>();
+        for (int i = 0; i < 256; i++)
+        {
+            await blobs.PutAsync($"an_lost{i:x2}/upload", new MemoryStream([1]), default);
+        }
+
+        time.SetUtcNow(DateTimeOffset.UtcNow.AddMinutes(1).AddHours(options.OrphanHours));
+        var removed = new List<int>();
+        for (int hour = 0; hour < 24; hour++)
+        {
+            removed.Add(await services.GetRequiredService<RetentionSweep>().RemoveOrphansAsync(default));
+            time.Advance(TimeSpan.FromHours(1));
+        }
+
+        removed.Sum().ShouldBe(256);
+        removed.ShouldAllBe(n => n < 20);
+    }
+
+    [Fact]
+    public async Task A_localizer_that_went_away_is_forgotten_after_two_days()
+    {
+        var registry = services.GetRequiredService<IDetectorRegistry>();
+        await registry.BeatAsync(new DetectorHeartbeat { Name = DetectorNames.Deepfake, Instance = "gone", Ready = true }, default);
+        time.Advance(TimeSpan.FromDays(2));
+        await registry.BeatAsync(new DetectorHeartbeat { Name = DetectorNames.Deepfake, Instance = "here", Ready = true }, default);
+        var sweep = services.GetRequiredService<RetentionSweep>();
+        await sweep.RemoveRecordsAsync(default);
+        (await Database.QueryFirstAsync<long>("SELECT count(*) FROM detectors", null, default)).ShouldBe(2);
+        time.Advance(TimeSpan.FromSeconds(1));
+        await sweep.RemoveRecordsAsync(default);
+        (await Database.QueryAsync<string>("SELECT instance FROM detectors", null, default)).ShouldBe(["here"]);
+    }
+
+    [Fact]
     public async Task Files_that_a_killed_process_had_begun_are_removed_when_old()
     {
         string begun = services.GetRequiredService<IBlobStore>().CreateTemporaryPath();

@@ -124,9 +124,10 @@ internal sealed partial class FileBlobStore : IBlobStore
         }
     }
 
-    public async IAsyncEnumerable<string> AnalysesOlderThanAsync(DateTimeOffset before, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<string> AnalysesOlderThanAsync(DateTimeOffset before, int share, int shares, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        foreach (string shard in Directory.EnumerateDirectories(root).Where(d => !d.EndsWith(".tmp", StringComparison.Ordinal)))
+        // By the folder's two characters: of the 256 pairs of hex digits each of 24 shares gets 8 to 13.
+        foreach (string shard in Directory.EnumerateDirectories(root).Where(d => !d.EndsWith(".tmp", StringComparison.Ordinal) && ((d[^2] * 7) + d[^1]) % shares == share))
         {
             foreach (string folder in Directory.EnumerateDirectories(shard))
             {

@@ -40,7 +40,11 @@ public interface IBlobStore
     Task DeleteAnalysisAsync(string analysisId, CancellationToken cancellationToken);
 
     /// <summary>Analyses that have blobs last written before <paramref name="before"/>; for the sweep of orphans.</summary>
-    IAsyncEnumerable<string> AnalysesOlderThanAsync(DateTimeOffset before, CancellationToken cancellationToken);
+    /// <param name="before">Exclusive.</param>
+    /// <param name="share">Which of the shares, from 0.</param>
+    /// <param name="shares">Into how many shares of about one size the store falls; an analysis is always in the same.</param>
+    /// <param name="cancellationToken">Stops.</param>
+    IAsyncEnumerable<string> AnalysesOlderThanAsync(DateTimeOffset before, int share, int shares, CancellationToken cancellationToken);
 
     /// <summary>Removes temporary files last written before <paramref name="before"/>: of processes that were killed.</summary>
     Task RemoveTemporaryAsync(DateTimeOffset before, CancellationToken cancellationToken);
