@@ -11,6 +11,7 @@ namespace Palimpsest.Reporting;
 internal sealed partial class NearDuplicates(PlatformDatabase database, IBlobStore blobs, EvidenceDecoders decoders, EvidenceOptions options, ILogger<NearDuplicates> log)
 {
     private const int Bands = 4;
+    private const int Group = 100;
 
     private const string Insert = """
         INSERT INTO perceptual_hashes (analysis_id, tenant, hash, band0, band1, band2, band3)
@@ -18,11 +19,13 @@ internal sealed partial class NearDuplicates(PlatformDatabase database, IBlobSto
         ON CONFLICT (analysis_id) DO NOTHING
         """;
 
-    private readonly string candidates = $"""
-        SELECT h.analysis_id AS "Id", h.hash AS "Hash", a.created_at AS "CreatedAt", a.verdict AS "Verdict"
-        FROM ({string.Join(" UNION ", Enumerable.Range(0, Bands).Select(b => $"SELECT analysis_id, hash FROM perceptual_hashes WHERE tenant = @tenant AND {database.IsOneOf($"band{b}", $"near{b}")}"))}) h
-        JOIN analyses a ON a.id = h.analysis_id
-        WHERE a.tenant = @tenant AND a.erased_at IS NULL AND a.id <> @id AND a.created_at <= @before
+    // One in a thousand of the tenant's pictures has a band in common; few of those are near, and only of them the record is read.
+    private readonly string candidates = string.Join(" UNION ", Enumerable.Range(0, Bands).Select(b =>
+        $"""SELECT analysis_id AS "Id", hash AS "Hash" FROM perceptual_hashes WHERE tenant = @tenant AND {database.IsOneOf($"band{b}", $"near{b}")}"""));
+
+    private readonly string earlier = $"""
+        SELECT id AS "Id", created_at AS "CreatedAt", verdict AS "Verdict" FROM analyses
+        WHERE {database.IsOneOf("id", "ids")} AND {PlatformDatabase.Unindexed("tenant")} = @tenant AND erased_at IS NULL AND created_at <= @before
         """;
 
     /// <summary>Keeps the hash of a picture whose verdict is out, from its prepared pixels. Never fails the analysis.</summary>
@@ -105,18 +108,28 @@ internal sealed partial class NearDuplicates(PlatformDatabase database, IBlobSto
 
     private async Task<IReadOnlyList<SimilarAnalysis>> FindAsync(AnalysisRecord record, ulong hash, CancellationToken cancellationToken)
     {
-        var rows = await database.QueryAsync<Row>(
-            candidates,
-            new { id = record.Id, tenant = record.Tenant, before = record.CreatedAt.ToUnixTimeMilliseconds(), near0 = Near(hash, 0), near1 = Near(hash, 1), near2 = Near(hash, 2), near3 = Near(hash, 3) },
-            cancellationToken);
+        var alike = await database.QueryAsync<Candidate>(
+            candidates, new { tenant = record.Tenant, near0 = Near(hash, 0), near1 = Near(hash, 1), near2 = Near(hash, 2), near3 = Near(hash, 3) }, cancellationToken);
+        var distances = alike.Where(c => c.Id != record.Id).Select(c => (c.Id, Distance: PerceptualHash.Distance(hash, PerceptualHash.FromText(c.Hash))))
+            .Where(c => c.Distance <= PerceptualHash.MaxDistance).ToDictionary(c => c.Id, c => c.Distance, StringComparer.Ordinal);
+        // Ids sort by time: the newest of those before this one are asked for first, and mostly it ends there.
+        var order = distances.OrderBy(d => d.Value).ThenBy(d => string.CompareOrdinal(d.Key, record.Id) > 0).ThenByDescending(d => d.Key, StringComparer.Ordinal).Select(d => d.Key);
+        var found = new List<Row>();
+        foreach (string[] ids in order.Chunk(Group))
+        {
+            found.AddRange(await database.QueryAsync<Row>(earlier, new { ids, tenant = record.Tenant, before = record.CreatedAt.ToUnixTimeMilliseconds() }, cancellationToken));
+            if (found.Count >= options.MaxSimilar)
+            {
+                break;
+            }
+        }
+
         return
         [
-            .. rows.Select(r => (Row: r, Distance: PerceptualHash.Distance(hash, PerceptualHash.FromText(r.Hash))))
-                .Where(r => r.Distance <= PerceptualHash.MaxDistance).OrderBy(r => r.Distance).ThenByDescending(r => r.Row.CreatedAt).Take(options.MaxSimilar)
-                .Select(r => new SimilarAnalysis
-                {
-                    Id = r.Row.Id, Distance = r.Distance, CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(r.Row.CreatedAt), Verdict = r.Row.Verdict, Self = "/v1/analyses/" + r.Row.Id,
-                }),
+            .. found.OrderBy(r => distances[r.Id]).ThenByDescending(r => r.CreatedAt).Take(options.MaxSimilar).Select(r => new SimilarAnalysis
+            {
+                Id = r.Id, Distance = distances[r.Id], CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(r.CreatedAt), Verdict = r.Verdict, Self = "/v1/analyses/" + r.Id,
+            }),
         ];
     }
 
@@ -128,11 +141,16 @@ internal sealed partial class NearDuplicates(PlatformDatabase database, IBlobSto
     [LoggerMessage(Level = LogLevel.Warning, Message = "No perceptual hash of {AnalysisId}: {Reason}")]
     private partial void LogSkipped(string analysisId, string reason);
 
-    private sealed class Row
+    private sealed class Candidate
     {
         public string Id { get; set; } = "";
 
         public string Hash { get; set; } = "";
+    }
+
+    private sealed class Row
+    {
+        public string Id { get; set; } = "";
 
         public long CreatedAt { get; set; }
 
