@@ -8,8 +8,6 @@ namespace Palimpsest.Gateway;
 /// <summary><c>Prefer: wait=N</c> (RFC 7240): holds the answer until the analysis has ended or N seconds are over.</summary>
 internal sealed class PreferWait(IAnalysisStore analyses, IAnalysisSignals signals, IOptions<IntakeOptions> options, TimeProvider time)
 {
-    private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
-
     /// <summary>Listens for the end of an analysis from before it is accepted, so that what ends at once is heard too; null when the request does not ask to wait, or not understandably.</summary>
     public Waiter? Listen(HttpRequest request, AnalysisRecord record) =>
         SecondsOf(request) is { } seconds ? new Waiter(analyses, signals.Subscribe(record.Id), record, seconds, time) : null;
@@ -48,9 +46,10 @@ internal sealed class PreferWait(IAnalysisStore analyses, IAnalysisSignals signa
 
             long start = time.GetTimestamp();
             var limit = TimeSpan.FromSeconds(seconds);
-            while (limit - time.GetElapsedTime(start) is var left && left > TimeSpan.Zero)
+            while (time.GetElapsedTime(start) is var waited && waited < limit)
             {
-                await news.WaitAsync(left < Look ? left : Look, ended: true, cancellationToken);
+                var (left, patience) = (limit - waited, AnalysisSubscription.Patience(waited));
+                await news.WaitAsync(left < patience ? left : patience, ended: true, cancellationToken);
                 try
                 {
                     if (await analyses.FindAsync(accepted.Tenant, accepted.Id, cancellationToken) is { } record && AnalysisStatuses.IsTerminal(record.Status))

@@ -12,9 +12,6 @@ internal static class EventStream
 {
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(15);
 
-    // The signal is a hint: the database is looked into in any case.
-    private static readonly TimeSpan Poll = TimeSpan.FromSeconds(1);
-
     public static void MapEvents(this IEndpointRouteBuilder routes) => routes.MapGet("/analyses/{id}/events", StreamAsync)
         .WithName("streamEvents").WithTags("Analyses").WithSummary("Progress as server-sent events").Produces<string>(200, "text/event-stream");
 
@@ -54,12 +51,14 @@ internal static class EventStream
     {
         var (tenant, id) = (record!.Tenant, record.Id);
         var written = time.GetUtcNow();
+        var changed = written;
         while (record is not null)
         {
             if (record.Version > seen)
             {
                 await WriteAsync(context.Response, record, cancellationToken);
                 (seen, written) = (record.Version, time.GetUtcNow());
+                changed = written;
                 if (AnalysisStatuses.IsTerminal(record.Status))
                 {
                     return;
@@ -72,9 +71,16 @@ internal static class EventStream
                 written = time.GetUtcNow();
             }
 
-            await subscription.WaitAsync(Poll, ended: false, cancellationToken);
+            await subscription.WaitAsync(Pause(time.GetUtcNow(), changed, written), ended: false, cancellationToken);
             record = await store.FindAsync(tenant, id, cancellationToken);
         }
+    }
+
+    /// <summary>The signal is a hint: the database is looked into in any case. Not past the next heartbeat.</summary>
+    internal static TimeSpan Pause(DateTimeOffset now, DateTimeOffset changed, DateTimeOffset written)
+    {
+        TimeSpan patience = AnalysisSubscription.Patience(now - changed), left = written + Heartbeat - now, least = AnalysisSubscription.Patience(TimeSpan.Zero);
+        return patience < left ? patience : left > least ? left : least;
     }
 
     private static async Task WriteAsync(HttpResponse response, AnalysisRecord record, CancellationToken cancellationToken)

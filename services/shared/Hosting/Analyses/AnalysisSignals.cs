@@ -5,7 +5,7 @@ namespace Palimpsest.Hosting;
 
 /// <summary>
 /// News that an analysis has a new version, for those who wait (SSE, <c>Prefer: wait</c>). A hint only: the database is the truth, and a waiter
-/// looks there every second in any case, so a lost signal costs a second.
+/// looks there after <see cref="AnalysisSubscription.Patience"/> in any case, so a lost signal costs no more.
 /// </summary>
 public interface IAnalysisSignals
 {
@@ -21,6 +21,13 @@ public interface IAnalysisSignals
 /// <summary>A waiter for one analysis; dispose it.</summary>
 public sealed class AnalysisSubscription(Channel<bool> channel, Action<AnalysisSubscription> unsubscribe) : IDisposable
 {
+    private const double Least = 1, Most = 15; // seconds
+
+    /// <summary>How long to wait for news before a look into the database: a tenth of the wait so far, so that ten thousand who wait for a long queue do not read ten thousand rows a second.</summary>
+    /// <param name="waited">Since the last news.</param>
+    /// <returns>1 to 15 s.</returns>
+    public static TimeSpan Patience(TimeSpan waited) => TimeSpan.FromSeconds(Math.Clamp(waited.TotalSeconds / 10, Least, Most));
+
     /// <summary>Waits for news or for <paramref name="atMost"/>, whichever is first.</summary>
     /// <param name="atMost">Then the database is worth a look in any case.</param>
     /// <param name="ended">Only the news that it has ended counts.</param>

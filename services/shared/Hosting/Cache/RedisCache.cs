@@ -54,7 +54,7 @@ internal sealed class RedisSignals(RedisConnection redis) : IAnalysisSignals
             false);
         if (!listening)
         {
-            // The next waiter tries again; until then the database is looked at every second.
+            // The next waiter tries again; until then waiters look into the database.
             Interlocked.Exchange(ref subscribed, 0);
         }
     }
