@@ -16,9 +16,13 @@ internal sealed partial class AnalysisUpdater(
     private const int Attempts = 25;
 
     /// <summary>Applies one event.</summary>
+    /// <param name="analysisId">Whose.</param>
+    /// <param name="event">What happened.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="asked">When the command that it answers went into the outbox; null: that came from another service, or nothing is known of it.</param>
     /// <returns>The record as it stands now; null when there is no such analysis.</returns>
     /// <exception cref="TimeoutException">Others kept saving first; transient.</exception>
-    public async Task<AnalysisRecord?> ApplyAsync(string analysisId, object @event, CancellationToken cancellationToken)
+    public async Task<AnalysisRecord?> ApplyAsync(string analysisId, object @event, CancellationToken cancellationToken, DateTimeOffset? asked = null)
     {
         // What this process saved last is not read back. It may be out of date: then saving fails and the next attempt reads.
         var known = recent.Find(analysisId);
@@ -46,7 +50,7 @@ internal sealed partial class AnalysisUpdater(
             if (await SaveAsync(before, after, cancellationToken) is { } saved)
             {
                 recent.Remember(saved);
-                await AfterwardsAsync(before, saved, cancellationToken);
+                await AfterwardsAsync(before, saved, asked, cancellationToken);
                 return saved;
             }
         }
@@ -110,9 +114,9 @@ internal sealed partial class AnalysisUpdater(
     }
 
     /// <summary>What need not be in the transaction: losing it costs a recomputation or a late erasure, never a result.</summary>
-    private async Task AfterwardsAsync(AnalysisRecord before, AnalysisRecord saved, CancellationToken cancellationToken)
+    private async Task AfterwardsAsync(AnalysisRecord before, AnalysisRecord saved, DateTimeOffset? asked, CancellationToken cancellationToken)
     {
-        progress.Observe(before, saved, time.GetUtcNow());
+        progress.Observe(before, saved, time.GetUtcNow(), asked);
         if (AnalysisStatuses.IsTerminal(before.Status) || !AnalysisStatuses.IsTerminal(saved.Status))
         {
             return;

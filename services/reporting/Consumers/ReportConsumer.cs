@@ -40,6 +40,6 @@ internal sealed class ReportConsumer(AnalysisUpdater updater) :
     {
         using var span = PlatformTelemetry.Source.StartActivity("report");
         span?.SetTag("palimpsest.event", @event.GetType().Name);
-        await updater.ApplyAsync(analysisId, @event, context.CancellationToken);
+        await updater.ApplyAsync(analysisId, @event, context.CancellationToken, context.InitiatorId is { } command ? Ids.MadeAt(command) : null);
     }
 }

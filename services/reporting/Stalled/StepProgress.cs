@@ -6,7 +6,8 @@ namespace Palimpsest.Reporting;
 
 /// <summary>
 /// How far each queue has got, seen from its answers: when the newest answered step was sent, and when an answer last came. A step sent well before the
-/// newest answered one was overtaken, so its message is lost; one sent after it merely waits. In memory: after a restart it fills with the first answers.
+/// newest answered one was overtaken, so its message is lost; one sent after it merely waits. A step that was sent again may be answered by its first message,
+/// which was not lost but waited: then the queue has got to the first sending only. In memory: after a restart it fills with the first answers.
 /// </summary>
 internal sealed class StepProgress(TimeProvider time)
 {
@@ -26,7 +27,11 @@ internal sealed class StepProgress(TimeProvider time)
     }
 
     /// <summary>Learns from a saved change.</summary>
-    public void Observe(AnalysisRecord before, AnalysisRecord after, DateTimeOffset now)
+    /// <param name="before">As it was.</param>
+    /// <param name="after">As it was saved.</param>
+    /// <param name="now">When.</param>
+    /// <param name="asked">When the command that was answered went into the outbox; null: it came from another service.</param>
+    public void Observe(AnalysisRecord before, AnalysisRecord after, DateTimeOffset now, DateTimeOffset? asked = null)
     {
         // An end that the sweep or a crash decided is not an answer.
         bool answered = after.Status is AnalysisStatuses.Running or AnalysisStatuses.Succeeded
@@ -37,11 +42,12 @@ internal sealed class StepProgress(TimeProvider time)
         }
 
         string step = Analysis.Pending(before.Findings);
+        var sent = Sent(before, asked);
         if (step != Steps.Localize)
         {
             if (Analysis.Pending(after.Findings) != step || AnalysisStatuses.IsTerminal(after.Status))
             {
-                Advance(Key(step), before.StageSince, now);
+                Advance(Key(step), sent, now);
             }
 
             return;
@@ -51,7 +57,7 @@ internal sealed class StepProgress(TimeProvider time)
         {
             if (after.Findings.Detectors.Any(d => d.Name == detector.Name && d.State is DetectorStates.Completed or DetectorStates.NotApplicable))
             {
-                Advance(Key(step, detector.Name), before.StageSince, now);
+                Advance(Key(step, detector.Name), sent, now);
             }
         }
     }
@@ -62,6 +68,12 @@ internal sealed class StepProgress(TimeProvider time)
     /// <summary>True when no answer came for <paramref name="span"/>, and this process has watched at least that long.</summary>
     public bool IsQuiet(string key, DateTimeOffset now, TimeSpan span) =>
         now - Since >= span && (!marks.TryGetValue(key, out var mark) || now - mark.Answered >= span);
+
+    // Everything that is sent again goes through the outbox. What another service sent is the first message of its step; when that was, the record of one sent again no longer says.
+    private static DateTimeOffset Sent(AnalysisRecord before, DateTimeOffset? asked) =>
+        asked is { } at ? (at < before.StageSince ? at : before.StageSince)
+        : before.StageAttempts == 0 ? before.StageSince
+        : DateTimeOffset.MinValue;
 
     private void Advance(string key, DateTimeOffset sent, DateTimeOffset now) => marks.AddOrUpdate(
         key, _ => new Mark(sent, now), (_, old) => new Mark(sent > old.Sent ? sent : old.Sent, now > old.Answered ? now : old.Answered));

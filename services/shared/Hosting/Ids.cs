@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Security.Cryptography;
 
@@ -23,6 +24,14 @@ public static class Ids
     {
         ArgumentNullException.ThrowIfNull(time);
         return Guid.CreateVersion7(time.GetUtcNow()).ToString("n");
+    }
+
+    /// <summary>When an id of <see cref="Sortable"/> was made; null: it is none.</summary>
+    public static DateTimeOffset? MadeAt(Guid id)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        id.TryWriteBytes(bytes, bigEndian: true, out _);
+        return id.Version == 7 ? DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64BigEndian(bytes) >>> 16) : null;
     }
 
     /// <summary>Random bytes as base64url.</summary>

@@ -191,13 +191,35 @@ public sealed class SweepTests : IAsyncLifetime
 
         // A probe is answered: what was sent with it has arrived, so the older messages are lost.
         await Database.ExecuteAsync("DELETE FROM outbox", null, default);
-        await services.GetRequiredService<AnalysisUpdater>().ApplyAsync("an_000", A.Preprocessed(id: "an_000"), default);
+        await services.GetRequiredService<AnalysisUpdater>().ApplyAsync("an_000", A.Preprocessed(id: "an_000"), default, asked: time.GetUtcNow());
         await sweep.SweepAsync(default);
         (await OutboxAsync()).Count.ShouldBe(100 - options.SweepProbe);
 
         var again = (await Store.LoadAsync("an_050", default))!;
         again.StageAttempts.ShouldBe(1);
         (again.StageDue!.Value - time.GetUtcNow()).ShouldBe(TimeSpan.FromMinutes(2));
+    }
+
+    [Fact]
+    public async Task A_stage_that_only_paused_goes_on_with_its_first_messages_and_nothing_is_sent_again_but_the_probes()
+    {
+        await InsertAsync([.. Enumerable.Range(0, 100).Select(i => A.Record($"an_{i:000}"))]);
+        var (sweep, updater) = (services.GetRequiredService<StalledSweep>(), services.GetRequiredService<AnalysisUpdater>());
+        time.Advance(TimeSpan.FromSeconds(61));
+        await sweep.SweepAsync(default);
+        (await OutboxAsync()).Count.ShouldBe(options.SweepProbe);
+        await Database.ExecuteAsync("DELETE FROM outbox", null, default);
+
+        // The messages of their acceptance were in the queue all the time, those that were probed at its head; the probes are behind them all.
+        for (int i = 0; i < 60; i++)
+        {
+            time.Advance(TimeSpan.FromSeconds(1));
+            await updater.ApplyAsync($"an_{i:000}", A.Preprocessed(id: $"an_{i:000}"), default, asked: A.Start);
+            await sweep.SweepAsync(default);
+        }
+
+        (await OutboxAsync()).ShouldBeEmpty();
+        (await Store.LoadAsync("an_080", default))!.StageAttempts.ShouldBe(0);
     }
 
     [Fact]

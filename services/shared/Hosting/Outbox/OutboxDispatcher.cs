@@ -154,6 +154,8 @@ internal sealed partial class OutboxDispatcher(
                 await endpoint.Send(message, type, Pipe.Execute<SendContext>(c =>
                 {
                     c.MessageId = Guid.Parse(row.Id);
+                    // The bus hands it on as the InitiatorId of what a consumer answers: so reporting knows which sending of a step an answer is for.
+                    c.CorrelationId = c.MessageId;
                     // Unroutable (the queue was never declared) must come back as an error, not be confirmed and dropped.
                     if (c is RabbitMqSendContext rabbit)
                     {
