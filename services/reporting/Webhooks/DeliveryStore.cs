@@ -27,18 +27,22 @@ internal sealed class DeliveryStore(PlatformDatabase database, TimeProvider time
         """;
 
     // The oldest due rows of each target, as many as its limit leaves room for: a receiver with ten thousand waiting does not stand before the others. Of these as many as the tenant's limit
-    // leaves room for: neither does a tenant with a hundred receivers that hang. SQLite has no LATERAL.
+    // leaves room for: neither does a tenant with a hundred receivers that hang. Whoever has least on its way comes first, however old what the others have waiting: what hangs is always older.
+    // And a tenant's second and further rows leave half as many places free as it has then: the next tenant need not wait until somebody's receivers time out. SQLite has no LATERAL.
     private string Claimable => $"""
         {Targets}
         SELECT id FROM (
-            SELECT id, due_at, ROW_NUMBER() OVER (PARTITION BY p.tenant ORDER BY due_at, id) + COALESCE(c.busy, 0) AS share
+            SELECT id, share, ROW_NUMBER() OVER (ORDER BY share, due_at, id) AS turn
             FROM (
-                SELECT d.id, d.tenant, d.due_at, ROW_NUMBER() OVER (PARTITION BY d.target ORDER BY d.due_at, d.id) + COALESCE(b.busy, 0) AS place
-                FROM (SELECT target FROM targets WHERE target IS NOT NULL) t {(database.IsPostgres ? $"CROSS JOIN LATERAL ({Oldest}) d" : $"JOIN webhook_deliveries d ON d.id IN (SELECT id FROM ({Oldest}))")}
-                LEFT JOIN (SELECT target, count(*) AS busy FROM claimed GROUP BY target) b ON b.target = d.target) p
-            LEFT JOIN (SELECT tenant, count(*) AS busy FROM claimed GROUP BY tenant) c ON c.tenant = p.tenant
-            WHERE place <= @perTarget) s
-        WHERE share <= @perTenant ORDER BY due_at LIMIT @limit
+                SELECT id, due_at, ROW_NUMBER() OVER (PARTITION BY p.tenant ORDER BY place, due_at, id) + COALESCE(c.busy, 0) AS share
+                FROM (
+                    SELECT d.id, d.tenant, d.due_at, ROW_NUMBER() OVER (PARTITION BY d.target ORDER BY d.due_at, d.id) + COALESCE(b.busy, 0) AS place
+                    FROM (SELECT target FROM targets WHERE target IS NOT NULL) t {(database.IsPostgres ? $"CROSS JOIN LATERAL ({Oldest}) d" : $"JOIN webhook_deliveries d ON d.id IN (SELECT id FROM ({Oldest}))")}
+                    LEFT JOIN (SELECT target, count(*) AS busy FROM claimed GROUP BY target) b ON b.target = d.target) p
+                LEFT JOIN (SELECT tenant, count(*) AS busy FROM claimed GROUP BY tenant) c ON c.tenant = p.tenant
+                WHERE place <= @perTarget) s
+            WHERE share <= @perTenant) q
+        WHERE turn <= @limit AND (share = 1 OR share <= 2 * (@limit - turn)) ORDER BY turn
         """;
 
     // To where the endpoint is now, not where it was when this was scheduled.

@@ -16,7 +16,7 @@ internal sealed class WebhookOptions
     [Range(1, 64)]
     public int MaxPerTarget { get; set; } = 4;
 
-    /// <summary>Deliveries at once for one tenant, over all processes: fewer than <see cref="MaxInFlight"/>, or one whose receivers hang stops the others' webhooks.</summary>
+    /// <summary>Deliveries at once for one tenant, over all processes; and no more than twice what is then left of <see cref="MaxInFlight"/> for others: the first delivery of the next one finds a place though all before it hang.</summary>
     [Range(1, 1024)]
     public int MaxPerTenant { get; set; } = 16;
 

@@ -34,6 +34,9 @@ public sealed class WebhookPostgresTests : IAsyncLifetime
     }
 
     [Fact]
+    public Task A_claim_is_fair_between_tenants() => WebhookFairnessTests.ClaimsAreFairAsync(fixture);
+
+    [Fact]
     public async Task Two_senders_share_the_work_retry_disable_rotate_log_and_erase()
     {
         await using var receiver = await Receiver.StartAsync();

@@ -1,0 +1,89 @@
+using Palimpsest.Reporting.Webhooks;
+
+namespace Palimpsest.Tests.Webhooks;
+
+/// <summary>Whose deliveries go out when some tenants' receivers hang, ask for a pause, or are many.</summary>
+public sealed class WebhookFairnessTests
+{
+    private static readonly string[] HangingTenants = ["hanging-1", "hanging-2", "hanging-3", "hanging-4"];
+
+    [Fact]
+    public async Task Four_tenants_whose_receivers_hang_leave_the_fifth_its_place()
+    {
+        await using var fixture = await SenderFixture.CreateAsync();
+        (fixture.Options.MaxInFlight, fixture.Options.MaxPerTenant) = (8, 2);
+        await using var hanging = await Receiver.StartAsync();
+        await using var quick = await Receiver.StartAsync();
+        hanging.Otherwise = context => Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+        foreach (string tenant in HangingTenants)
+        {
+            await fixture.Database.ExecuteAsync("INSERT INTO tenants (id, webhook_secret, created_at) VALUES (@tenant, @Secret, 0)", new { tenant, fixture.Secret }, default);
+            for (int i = 0; i < 10; i++)
+            {
+                await fixture.FinishAsync(hanging.Url, r => r with { Tenant = tenant });
+            }
+        }
+
+        await fixture.StartSenderAsync();
+        await Task.Delay(300); // as many of those as there may be are on their way
+        for (int i = 0; i < 10; i++)
+        {
+            await fixture.FinishAsync(quick.Url);
+        }
+
+        // The clock stands still: no receiver has timed out.
+        await fixture.UntilAsync(log => log.Count == 10 && log.All(d => d.State == "delivered"));
+    }
+
+    [Fact]
+    public async Task A_claim_is_fair_between_tenants()
+    {
+        await using var fixture = await SenderFixture.CreateAsync();
+        await ClaimsAreFairAsync(fixture);
+    }
+
+    /// <summary>The statement of the claim, on either database.</summary>
+    internal static async Task ClaimsAreFairAsync(SenderFixture fixture)
+    {
+        var now = fixture.Time.GetUtcNow();
+        foreach (string tenant in HangingTenants)
+        {
+            for (int target = 0; target < 4; target++)
+            {
+                await AddAsync(fixture, tenant, target, 5, now.AddMinutes(-10));
+            }
+        }
+
+        var claimed = await ClaimAsync(64);
+        claimed.GroupBy(d => d.Tenant).Select(g => (g.Key, g.Count())).Order().ToArray().ShouldBe(HangingTenants.Select(t => (t, 14)).ToArray(), "and eight places are left for others");
+        claimed.GroupBy(d => d.Target).ShouldAllBe(g => g.Count() <= 4);
+        (await ClaimAsync(8)).ShouldBeEmpty();
+
+        for (int target = 0; target < 3; target++)
+        {
+            await AddAsync(fixture, "fifth", target, 5, now.AddSeconds(-1));
+        }
+
+        (await ClaimAsync(8)).Select(d => (d.Tenant, d.Target)).Order().ToArray().ShouldBe(
+            [("fifth", "fifth 0"), ("fifth", "fifth 0"), ("fifth", "fifth 1"), ("fifth", "fifth 1"), ("fifth", "fifth 2")], "its receivers in turn, and three places for a sixth");
+
+        // One of those that hang timed out; all that waits for it is ten minutes older.
+        await fixture.Store.ReleaseAsync(claimed[0].Id, default);
+        (await ClaimAsync(4)).Select(d => d.Tenant).ShouldBe(["fifth"]);
+
+        Task<IReadOnlyList<Delivery>> ClaimAsync(int room) => fixture.Store.ClaimAsync(room, 4, 16, TimeSpan.FromSeconds(30), default);
+    }
+
+    private static async Task AddAsync(SenderFixture fixture, string tenant, int target, int count, DateTimeOffset due)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            await fixture.Database.ExecuteAsync(
+                """
+                INSERT INTO webhook_deliveries (id, tenant, url, target, event, body, state, attempts, due_at, created_at)
+                VALUES (@id, @tenant, 'https://example.com/', @target, 'webhook.test', '{}', 'pending', 0, @due, @due)
+                """,
+                new { id = $"wd_{tenant}_{target}_{i}", tenant, target = $"{tenant} {target}", due = due.ToUnixTimeMilliseconds() + i }, default);
+        }
+    }
+}
