@@ -106,7 +106,7 @@ internal sealed class DeliveryStore(PlatformDatabase database, TimeProvider time
             State = delivered ? "delivered" : next is null ? "failed" : "pending",
             History = JsonSerializer.Serialize(history, PlatformJson.Options),
             DeliveredAt = delivered ? Milliseconds(now) : (long?)null,
-            HoldUntil = Milliseconds(now + Hold(outcome)),
+            HoldUntil = HoldUntil(now, outcome),
         };
         return database.InTransactionAsync(
             async t =>
@@ -122,7 +122,9 @@ internal sealed class DeliveryStore(PlatformDatabase database, TimeProvider time
                     """, values, cancellationToken);
                 if (outcome.Throttle)
                 {
-                    await ExecuteAsync(t, "UPDATE webhook_deliveries SET due_at = @HoldUntil WHERE target = @Target AND state = 'pending' AND due_at < @HoldUntil AND id <> @Id", values, cancellationToken);
+                    // Not what is on its way: that gets an answer of its own, and two that write each other's rows would wait for each other.
+                    await ExecuteAsync(
+                        t, "UPDATE webhook_deliveries SET due_at = @HoldUntil WHERE target = @Target AND state = 'pending' AND due_at < @HoldUntil AND claimed_until < @Now AND id <> @Id", values, cancellationToken);
                 }
 
                 if (delivery.EndpointId is not null && (delivered || outcome.Kind is AttemptOutcome.Retry or AttemptOutcome.Gone))
@@ -164,10 +166,16 @@ internal sealed class DeliveryStore(PlatformDatabase database, TimeProvider time
         "UPDATE webhook_deliveries SET body = '', state = CASE state WHEN 'pending' THEN 'failed' ELSE state END, due_at = NULL, last_error = COALESCE(last_error, 'The analysis was erased.') WHERE analysis_id = @analysisId",
         new { analysisId }, cancellationToken);
 
-    private static TimeSpan Hold(AttemptOutcome outcome)
+    /// <summary>
+    /// Until when a target rests: as long as it asked, and on to the next full ten seconds (minute, for a long rest). So those that are answered one after the other hold until the same moment,
+    /// and only the first of them writes to everything that waits.
+    /// </summary>
+    private static long HoldUntil(DateTimeOffset now, AttemptOutcome outcome)
     {
         var asked = outcome.RetryAfter ?? TimeSpan.FromSeconds(30);
-        return asked < TimeSpan.FromHours(1) ? asked : TimeSpan.FromHours(1);
+        asked = asked < TimeSpan.FromHours(1) ? asked : TimeSpan.FromHours(1);
+        long step = asked < TimeSpan.FromMinutes(5) ? 10_000 : 60_000;
+        return (Milliseconds(now + asked) + step - 1) / step * step;
     }
 
     private static Task<int> ExecuteAsync(DbTransaction transaction, string sql, object values, CancellationToken cancellationToken) =>

@@ -74,6 +74,54 @@ public sealed class WebhookFairnessTests
         Task<IReadOnlyList<Delivery>> ClaimAsync(int room) => fixture.Store.ClaimAsync(room, 4, 16, TimeSpan.FromSeconds(30), default);
     }
 
+    [Fact]
+    public async Task Answers_that_ask_for_a_pause_one_after_the_other_write_once_to_what_waits()
+    {
+        await using var fixture = await SenderFixture.CreateAsync();
+        // At the beginning of ten seconds.
+        fixture.Time.Advance(TimeSpan.FromMilliseconds(10_000 - (fixture.Time.GetUtcNow().ToUnixTimeMilliseconds() % 10_000)));
+        int arrived = 0;
+        await using var receiver = await Receiver.StartAsync();
+        receiver.Otherwise = async context =>
+        {
+            int before = Interlocked.Increment(ref arrived) - 1;
+            await fixture.UntilAsync(log => log.Sum(d => d.Attempts) == before);
+            fixture.Time.Advance(TimeSpan.FromMilliseconds(100));
+            await Receiver.Status(429, retryAfter: "1")(context);
+        };
+        for (int i = 0; i < 30; i++)
+        {
+            await fixture.FinishAsync(receiver.Url);
+        }
+
+        await fixture.Database.ExecuteAsync("CREATE TABLE held (id TEXT)", null, default);
+        await fixture.Database.ExecuteAsync(
+            "CREATE TRIGGER hold AFTER UPDATE OF due_at ON webhook_deliveries WHEN NEW.attempts = 0 BEGIN INSERT INTO held VALUES (NEW.id); END", null, default);
+        await fixture.StartSenderAsync();
+        var log = await fixture.UntilAsync(l => l.Sum(d => d.Attempts) == 4);
+        log.Where(d => d.Attempts == 0).ShouldAllBe(d => d.NextAttemptAt > fixture.Time.GetUtcNow().AddSeconds(1));
+        (await fixture.Database.QueryFirstAsync<long>("SELECT count(*) FROM held", null, default)).ShouldBe(26);
+    }
+
+    [Fact]
+    public async Task A_pause_holds_what_would_come_within_it_and_nothing_else()
+    {
+        await using var fixture = await SenderFixture.CreateAsync();
+        await using var receiver = await Receiver.StartAsync(Receiver.Status(429, retryAfter: "120"));
+        var now = fixture.Time.GetUtcNow();
+        await fixture.FinishAsync(receiver.Url);
+        string soon = await fixture.FinishAsync(receiver.Url), later = await fixture.FinishAsync(receiver.Url);
+        foreach (var (id, due) in new[] { (soon, now.AddMinutes(1)), (later, now.AddHours(1)) })
+        {
+            await fixture.Database.ExecuteAsync("UPDATE webhook_deliveries SET due_at = @due WHERE analysis_id = @id", new { id, due = due.ToUnixTimeMilliseconds() }, default);
+        }
+
+        await fixture.StartSenderAsync();
+        var log = await fixture.UntilAsync(l => l.Any(d => d.LastStatus == 429));
+        log.Single(d => d.AnalysisId == soon).NextAttemptAt!.Value.ShouldBeInRange(now.AddSeconds(119), now.AddSeconds(130));
+        log.Single(d => d.AnalysisId == later).NextAttemptAt!.Value.ShouldBe(now.AddHours(1), TimeSpan.FromSeconds(1));
+    }
+
     private static async Task AddAsync(SenderFixture fixture, string tenant, int target, int count, DateTimeOffset due)
     {
         for (int i = 0; i < count; i++)
