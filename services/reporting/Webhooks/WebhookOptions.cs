@@ -12,7 +12,7 @@ internal sealed class WebhookOptions
     [Range(0.05, 30)]
     public double TimeoutSeconds { get; set; } = 15;
 
-    /// <summary>Deliveries at once to one endpoint (or to one host, for a tenant's callback URLs), over all processes.</summary>
+    /// <summary>Deliveries at once to one endpoint (or, for a tenant's callback URLs, to the hosts that share one of its 64 places), over all processes.</summary>
     [Range(1, 64)]
     public int MaxPerTarget { get; set; } = 4;
 

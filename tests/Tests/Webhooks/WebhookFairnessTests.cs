@@ -1,3 +1,4 @@
+using Palimpsest.Hosting;
 using Palimpsest.Reporting.Webhooks;
 
 namespace Palimpsest.Tests.Webhooks;
@@ -121,6 +122,45 @@ public sealed class WebhookFairnessTests
         log.Single(d => d.AnalysisId == soon).NextAttemptAt!.Value.ShouldBeInRange(now.AddSeconds(119), now.AddSeconds(130));
         log.Single(d => d.AnalysisId == later).NextAttemptAt!.Value.ShouldBe(now.AddHours(1), TimeSpan.FromSeconds(1));
     }
+
+    [Fact]
+    public void The_hosts_of_a_tenants_callback_urls_share_64_places()
+    {
+        var places = Enumerable.Range(0, 20_000).Select(i => WebhookSchedule.CallbackTarget("acme", $"https://s{i}.example.com/hook")).ToHashSet();
+        places.Count.ShouldBe(64);
+        places.ShouldContain(WebhookSchedule.CallbackTarget("acme", "not a URL"));
+        places.ShouldNotContain(WebhookSchedule.CallbackTarget("other", "https://s1.example.com/hook"));
+        WebhookSchedule.CallbackTarget("acme", "https://S1.example.com/other?token=1").ShouldBe(WebhookSchedule.CallbackTarget("acme", "https://s1.example.com/hook"));
+    }
+
+    [Fact]
+    public async Task What_an_earlier_version_scheduled_for_a_host_is_still_delivered()
+    {
+        await using var fixture = await SenderFixture.CreateAsync();
+        await using var receiver = await Receiver.StartAsync();
+        await fixture.FinishAsync(receiver.Url);
+        await fixture.Database.ExecuteAsync("UPDATE webhook_deliveries SET target = tenant || ' ' || @host", new { host = new Uri(receiver.Url).Authority }, default);
+        await fixture.FinishAsync(receiver.Url);
+        await fixture.StartSenderAsync();
+        await fixture.UntilAsync(log => log.Count == 2 && log.All(d => d.State == "delivered"));
+    }
+
+    /// <summary>A receiver that shares no place with another.</summary>
+    internal static async Task<Receiver> ApartAsync(Receiver other)
+    {
+        while (true)
+        {
+            var receiver = await Receiver.StartAsync();
+            if (Place(receiver) != Place(other))
+            {
+                return receiver;
+            }
+
+            await receiver.DisposeAsync();
+        }
+    }
+
+    private static string Place(Receiver receiver) => WebhookSchedule.CallbackTarget(SenderFixture.Tenant, receiver.Url);
 
     private static async Task AddAsync(SenderFixture fixture, string tenant, int target, int count, DateTimeOffset due)
     {

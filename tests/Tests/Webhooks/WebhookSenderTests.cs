@@ -222,7 +222,7 @@ public sealed class WebhookSenderTests
     {
         await using var fixture = await SenderFixture.CreateAsync();
         await using var slow = await Receiver.StartAsync();
-        await using var quick = await Receiver.StartAsync();
+        await using var quick = await WebhookFairnessTests.ApartAsync(slow);
         slow.Otherwise = context => Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
         fixture.Options.MaxInFlight = 8;
         for (int i = 0; i < 20; i++)

@@ -1,4 +1,7 @@
+using System.Buffers.Binary;
 using System.Data.Common;
+using System.Security.Cryptography;
+using System.Text;
 using Dapper;
 using Palimpsest.Contracts;
 
@@ -12,6 +15,9 @@ public sealed class WebhookSchedule(TimeProvider time) : IWebhookScheduler, IDis
         VALUES (@Id, @Tenant, @EndpointId, @AnalysisId, @BatchId, @Url, @Target, @Event, @Body, @Traceparent, 'pending', 0, @Now, @Now)
         ON CONFLICT DO NOTHING
         """;
+
+    /// <summary>Receivers that the callback URLs of one tenant count as, at most.</summary>
+    internal const int CallbackPlaces = 64;
 
     private readonly Bell bell = new();
 
@@ -78,8 +84,15 @@ public sealed class WebhookSchedule(TimeProvider time) : IWebhookScheduler, IDis
         return true;
     }
 
-    // All callback URLs of a tenant on one host are one receiver; other tenants' troubles with the host are not this one's.
-    private static string CallbackTarget(string tenant, string url) => $"{tenant} {(Uri.TryCreate(url, UriKind.Absolute, out var uri) ? uri.Authority : url)}";
+    /// <summary>
+    /// The receiver that a callback URL counts as. All of a tenant on one host are one; other tenants' troubles with the host are not this one's. The hosts share a fixed number of places, since
+    /// a claim looks at every receiver that something waits for and a client can make up hosts without end: two of few hosts seldom meet in a place, and then only rest together.
+    /// </summary>
+    internal static string CallbackTarget(string tenant, string url)
+    {
+        byte[] host = Encoding.UTF8.GetBytes(Uri.TryCreate(url, UriKind.Absolute, out var uri) ? uri.Authority : url);
+        return $"{tenant} {BinaryPrimitives.ReadUInt32BigEndian(SHA256.HashData(host)) % CallbackPlaces}";
+    }
 
     private sealed record Subject(string Tenant, string? AnalysisId, string? BatchId, string? CallbackUrl, string? Traceparent);
 
