@@ -18,13 +18,19 @@ public sealed partial class ApiKeys(PlatformDatabase database, TimeProvider time
     /// <summary>The tenant of the first key and of <c>--no-auth</c>.</summary>
     public const string DefaultTenant = "default";
 
+    /// <summary>How long it is believed that a key does not exist: one made elsewhere works after that.</summary>
+    internal static readonly TimeSpan UnknownTime = TimeSpan.FromSeconds(5);
+
     private const int CacheSize = 10_000;
 
     private const string Columns = """
         id AS "Id", tenant AS "Tenant", hash AS "Hash", name AS "Name", scopes AS "Scopes", created_at AS "CreatedAt", expires_at AS "ExpiresAt", revoked_at AS "RevokedAt"
         """;
 
-    private readonly ConcurrentDictionary<string, (DateTimeOffset ReadAt, Row Row)> cache = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (long ReadAt, Row Row)> cache = new(StringComparer.Ordinal);
+
+    // Apart, so that strangers who try keys push nobody's out. Both by timestamps: the clock may be set back.
+    private readonly ConcurrentDictionary<string, long> unknown = new(StringComparer.Ordinal);
 
     /// <summary>Makes a key, and its tenant when it is new.</summary>
     /// <exception cref="ArgumentException">A tenant name or scope that does not exist; the message says what is allowed.</exception>
@@ -96,13 +102,24 @@ public sealed partial class ApiKeys(PlatformDatabase database, TimeProvider time
             return null;
         }
 
-        var now = time.GetUtcNow();
+        long now = time.GetTimestamp();
         string id = KeyFormat.IdOf(presented);
-        if (!cache.TryGetValue(id, out var entry) || now - entry.ReadAt >= CacheTime)
+        if (!cache.TryGetValue(id, out var entry) || time.GetElapsedTime(entry.ReadAt, now) >= CacheTime)
         {
+            if (unknown.TryGetValue(id, out long missedAt) && time.GetElapsedTime(missedAt, now) < UnknownTime)
+            {
+                return null;
+            }
+
             if (await ReadAsync(id, cancellationToken) is not { } row)
             {
                 cache.TryRemove(id, out _);
+                if (unknown.Count >= CacheSize)
+                {
+                    unknown.Clear();
+                }
+
+                unknown[id] = now;
                 return null;
             }
 
@@ -117,7 +134,7 @@ public sealed partial class ApiKeys(PlatformDatabase database, TimeProvider time
 
         var found = entry.Row;
         bool matches = CryptographicOperations.FixedTimeEquals(KeyFormat.Hash(presented), Convert.FromHexString(found.Hash));
-        return matches && found.RevokedAt is null && (found.ExpiresAt is not { } end || now.ToUnixTimeMilliseconds() < end) ? found.Context : null;
+        return matches && found.RevokedAt is null && (found.ExpiresAt is not { } end || time.GetUtcNow().ToUnixTimeMilliseconds() < end) ? found.Context : null;
     }
 
     private async Task<CreatedKey> StoreAsync(
@@ -152,6 +169,7 @@ public sealed partial class ApiKeys(PlatformDatabase database, TimeProvider time
                 return created;
             },
             cancellationToken);
+        unknown.TryRemove(id, out _);
         return new CreatedKey { Key = key, WebhookSecret = secret, Record = row.Open() };
     }
 

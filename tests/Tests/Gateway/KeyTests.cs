@@ -137,6 +137,20 @@ public sealed class KeyTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_key_that_does_not_exist_is_looked_up_now_and_then_and_one_that_is_made_works_soon()
+    {
+        const string Own = "made-while-others-try-it";
+        (await host.Keys.VerifyAsync(Own, default)).ShouldBeNull();
+        var elsewhere = new ApiKeys(host.Service<PlatformDatabase>(), time);
+        (await elsewhere.VerifyAsync(Own, default)).ShouldBeNull();
+        await elsewhere.ImportAsync(Own, "acme", "own", default);
+        (await elsewhere.VerifyAsync(Own, default)).ShouldNotBeNull("it was made here");
+        (await host.Keys.VerifyAsync(Own, default)).ShouldBeNull("not looked up again yet");
+        time.Advance(TimeSpan.FromSeconds(5));
+        (await host.Keys.VerifyAsync(Own, default)).ShouldNotBeNull();
+    }
+
+    [Fact]
     public async Task A_key_ends_at_its_hour_although_it_is_cached()
     {
         var created = await host.Keys.CreateAsync("acme", "short", Scopes.All, time.GetUtcNow().AddSeconds(10), default);
