@@ -101,6 +101,7 @@ public static class GatewayService
     {
         platform.AddOptions<LimitsOptions>(LimitsOptions.Section);
         platform.Services.AddSingleton<TenantLimits>();
+        platform.Services.AddSingleton<OpenRequests>();
         platform.Services.AddSingleton<LocalBuckets>();
         if (platform.Settings.Redis is null)
         {

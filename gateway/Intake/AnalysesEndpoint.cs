@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Microsoft.AspNetCore.Http.Features;
 using Palimpsest.Contracts;
 using Palimpsest.Hosting;
 
@@ -40,7 +41,7 @@ internal sealed class AnalysesEndpoint(
         var record = item.Record;
         using var waiter = prefer.Listen(request, record);
         await CommitAsync(item, reservation, hash, cancellation);
-        if (waiter is not null && await waiter.EndedAsync(cancellation) is { } ended)
+        if (waiter is not null && context.Features.GetRequiredFeature<OpenRequest>().TryWait() && await waiter.EndedAsync(cancellation) is { } ended)
         {
             context.Response.Headers["Preference-Applied"] = $"wait={waiter.Seconds}";
             await Answers.WriteAsync(context, StatusCodes.Status200OK, Answers.Location(ended), Answers.Body(ended));

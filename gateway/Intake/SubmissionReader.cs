@@ -113,20 +113,28 @@ internal sealed class SubmissionReader(UploadReceiver receiver, IOptions<IntakeO
 /// <summary>JSON request bodies.</summary>
 internal static class JsonBody
 {
+    private const int ChunkBytes = 1 << 12;
+
     /// <summary>An object of at most so many bytes; dispose it.</summary>
     /// <exception cref="ApiException">400: not a JSON object. 413: longer.</exception>
     public static async Task<JsonDocument> ReadAsync(HttpRequest request, int limit, CancellationToken cancellationToken)
     {
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(limit + 1);
+        // Grows with what comes: a body that is announced and does not come holds next to nothing.
+        using var received = new MemoryStream();
+        byte[] chunk = ArrayPool<byte>.Shared.Rent(ChunkBytes);
         try
         {
-            int length = await request.Body.ReadAtLeastAsync(buffer.AsMemory(0, limit + 1), limit + 1, throwOnEndOfStream: false, cancellationToken);
-            if (length > limit)
+            for (int read; (read = await request.Body.ReadAsync(chunk, cancellationToken)) > 0;)
             {
-                throw new ApiException(413, ErrorCodes.ImageTooLarge, $"The JSON body is larger than {limit:N0} bytes.");
+                if (received.Length + read > limit)
+                {
+                    throw new ApiException(413, ErrorCodes.ImageTooLarge, $"The JSON body is larger than {limit:N0} bytes.");
+                }
+
+                received.Write(chunk, 0, read);
             }
 
-            var json = JsonDocument.Parse(Encoding.UTF8.GetString(buffer, 0, length), new JsonDocumentOptions { MaxDepth = 24 });
+            var json = JsonDocument.Parse(Encoding.UTF8.GetString(received.GetBuffer(), 0, (int)received.Length), new JsonDocumentOptions { MaxDepth = 24 });
             if (json.RootElement.ValueKind == JsonValueKind.Object && IsText(json.RootElement))
             {
                 return json;
@@ -141,7 +149,7 @@ internal static class JsonBody
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(buffer);
+            ArrayPool<byte>.Shared.Return(chunk);
         }
     }
 

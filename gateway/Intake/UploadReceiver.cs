@@ -9,6 +9,8 @@ namespace Palimpsest.Gateway;
 /// <summary>Streams one image to the store's volume while hashing it: never whole in memory, refused by its first bytes or at the byte that is too much.</summary>
 internal sealed class UploadReceiver(IBlobStore blobs, IOptions<IntakeOptions> options)
 {
+    // Enough to tell what it is. An upload that has sent no more holds no more.
+    private const int HeadBytes = 1 << 12;
     private const int BufferBytes = 1 << 17;
 
     /// <summary>Receives; dispose the result, which removes what was not stored.</summary>
@@ -19,18 +21,18 @@ internal sealed class UploadReceiver(IBlobStore blobs, IOptions<IntakeOptions> o
     /// <exception cref="IOException">No space, or the volume is broken.</exception>
     public async Task<ReceivedImage> ReceiveAsync(Stream body, ApiException broken, CancellationToken cancellationToken)
     {
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(HeadBytes);
         string? path = null;
         try
         {
-            int filled = await FillAsync(body, buffer, broken, cancellationToken);
+            int filled = await FillAsync(body, buffer.AsMemory(0, HeadBytes), broken, cancellationToken);
             string format = CheckHead(buffer.AsSpan(0, filled));
             using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
             path = blobs.CreateTemporaryPath();
             long length = 0;
             using (var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, FileOptions.None))
             {
-                for (; filled > 0; filled = await FillAsync(body, buffer, broken, cancellationToken))
+                for (; filled > 0; filled = await FillAsync(body, buffer.AsMemory(0, BufferBytes), broken, cancellationToken))
                 {
                     if (length + filled > options.Value.MaxImageBytes)
                     {
@@ -40,6 +42,12 @@ internal sealed class UploadReceiver(IBlobStore blobs, IOptions<IntakeOptions> o
                     hash.AppendData(buffer, 0, filled);
                     RandomAccess.Write(file, buffer.AsSpan(0, filled), length);
                     length += filled;
+                    if (buffer.Length < BufferBytes)
+                    {
+                        byte[] whole = ArrayPool<byte>.Shared.Rent(BufferBytes);
+                        ArrayPool<byte>.Shared.Return(buffer);
+                        buffer = whole;
+                    }
                 }
             }
 
@@ -71,15 +79,15 @@ internal sealed class UploadReceiver(IBlobStore blobs, IOptions<IntakeOptions> o
     }
 
     /// <summary>Reads until the buffer is full or the body ends: few, large writes.</summary>
-    private static async ValueTask<int> FillAsync(Stream body, byte[] buffer, ApiException broken, CancellationToken cancellationToken)
+    private static async ValueTask<int> FillAsync(Stream body, Memory<byte> buffer, ApiException broken, CancellationToken cancellationToken)
     {
         int filled = 0;
-        while (filled < BufferBytes)
+        while (filled < buffer.Length)
         {
             int read;
             try
             {
-                read = await body.ReadAsync(buffer.AsMemory(filled, BufferBytes - filled), cancellationToken);
+                read = await body.ReadAsync(buffer[filled..], cancellationToken);
             }
             catch (IOException e) when (e is not (BadHttpRequestException or ResponseTooLargeException))
             {

@@ -30,6 +30,14 @@ public class TenantQuota
     [Range(1, long.MaxValue)]
     public long BytesPerDay { get; set; } = 50_000_000_000;
 
+    /// <summary>Requests that are open at the same time in one gateway; each may hold 128 kB while it sends a picture.</summary>
+    [Range(1, 1_000_000)]
+    public int OpenRequests { get; set; } = 256;
+
+    /// <summary>Beside them, requests that only wait for an analysis: streams of events, and submissions under <c>Prefer: wait</c> once they are accepted. Beyond it those are answered 202 at once.</summary>
+    [Range(1, 1_000_000)]
+    public int OpenWaits { get; set; } = 1_000;
+
     /// <summary>Analyses accepted and not finished.</summary>
     [Range(1, int.MaxValue)]
     public int JobsInFlight { get; set; } = 5_000;

@@ -65,16 +65,24 @@ internal sealed class TenantLimits(IBuckets buckets, IOptions<LimitsOptions> opt
         new(429, ErrorCodes.RateLimited, $"Your quota of {what} is used up. Wait as long as Retry-After says.") { RetryAfterSeconds = Math.Max(1, (int)Math.Ceiling(wait.TotalSeconds)) };
 }
 
-/// <summary>Applies <see cref="TenantLimits"/> to every request that carries a tenant.</summary>
-internal sealed class LimitsMiddleware(RequestDelegate next, TenantLimits limits)
+/// <summary>Applies <see cref="TenantLimits"/> and <see cref="OpenRequests"/> to every request that carries a tenant.</summary>
+internal sealed class LimitsMiddleware(RequestDelegate next, TenantLimits limits, OpenRequests requests)
 {
     public async Task InvokeAsync(HttpContext context)
     {
-        if (context.Features.Get<TenantContext>() is { } tenant)
+        if (context.Features.Get<TenantContext>() is not { } tenant)
         {
-            await limits.TakeRequestAsync(context, tenant.Tenant);
+            await next(context);
+            return;
         }
 
+        await limits.TakeRequestAsync(context, tenant.Tenant);
+        using var open = requests.Open(tenant.Tenant, waits: IsEventStream(context.Request));
+        context.Features.Set(open);
         await next(context);
     }
+
+    private static bool IsEventStream(HttpRequest request) =>
+        HttpMethods.IsGet(request.Method) && request.Path.Value is { } path
+        && path.StartsWith("/v1/analyses/", StringComparison.OrdinalIgnoreCase) && path.EndsWith("/events", StringComparison.OrdinalIgnoreCase);
 }

@@ -22,7 +22,7 @@ internal static class ApiDocument
         (413, [ErrorCodes.ImageTooLarge], "More bytes than accepted."),
         (415, [ErrorCodes.UnsupportedFormat], "Not a format that is accepted, by its bytes."),
         (422, [ErrorCodes.InvalidOption, ErrorCodes.IdempotencyMismatch, ErrorCodes.AddressRefused, ErrorCodes.FetchFailed], "Understood, but not possible; errors names the fields."),
-        (429, [ErrorCodes.RateLimited], "The tenant's quota is used up; Retry-After says for how long."),
+        (429, [ErrorCodes.RateLimited], "The tenant's quota is used up, or too many of its requests are open; Retry-After says for how long."),
         (500, [ErrorCodes.Internal], "Our mistake; the traceId finds it."),
         (503, [ErrorCodes.Overloaded, ErrorCodes.Unavailable], "We are full, or something behind us is away; Retry-After says when to come back."),
     ];

@@ -119,6 +119,7 @@ internal sealed partial class Running : IAsyncDisposable
         var settings = new Dictionary<string, string?>(StringComparer.Ordinal)
         {
             ["PALIMPSEST_API_KEY"] = Key, ["Limits:RequestsPerSecond"] = "100000", ["Limits:Burst"] = "100000", ["Limits:JobsInFlight"] = "1000000", ["Limits:BytesPerDay"] = "1000000000000",
+            ["Limits:OpenRequests"] = "100000", ["Limits:OpenWaits"] = "100000",
             ["Intake:MaxPending"] = "1000000",
         };
         foreach (var (key, value) in more ?? new Dictionary<string, string?>(StringComparer.Ordinal))
