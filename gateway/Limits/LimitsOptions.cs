@@ -38,7 +38,7 @@ public class TenantQuota
     [Range(1, 1_000_000)]
     public int OpenWaits { get; set; } = 1_000;
 
-    /// <summary>Analyses accepted and not finished.</summary>
+    /// <summary>Analyses accepted and not finished. Two full batches; a fifth of what the platform takes from all tenants (<c>Intake:MaxPending</c>), so that one cannot close it to the others.</summary>
     [Range(1, int.MaxValue)]
-    public int JobsInFlight { get; set; } = 5_000;
+    public int JobsInFlight { get; set; } = 2_000;
 }

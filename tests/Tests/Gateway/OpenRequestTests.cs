@@ -68,6 +68,14 @@ public sealed class OpenRequestTests
         await Should.ThrowAsync<OperationCanceledException>(() => batch);
     }
 
+    [Fact]
+    public void Two_full_batches_fit_into_a_tenants_jobs_and_five_tenants_into_the_platform()
+    {
+        var (limits, intake) = (new LimitsOptions(), new IntakeOptions());
+        limits.JobsInFlight.ShouldBeGreaterThanOrEqualTo(2 * intake.MaxBatchItems);
+        (5 * limits.JobsInFlight).ShouldBeLessThanOrEqualTo(intake.MaxPending);
+    }
+
     private static async Task<TcpClient> HangingUploadAsync(GatewayHost host)
     {
         var socket = new TcpClient();
