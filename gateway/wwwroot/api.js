@@ -41,7 +41,13 @@ export const post = (path, body, method = 'POST') => call(path, {
   method, headers: body ? { 'Content-Type': 'application/json' } : {}, body: body ? JSON.stringify(body) : undefined,
 });
 
-export const blob = async (path, signal) => (await call(path, { signal })).blob();
+// A picture that has to be drawn may have to wait for its turn.
+export async function blob(path, signal) {
+  for (let tries = 1; ; tries++) {
+    try { return await (await call(path, { signal })).blob(); } catch (error) { if (error.code !== 'overloaded' || tries === 4) throw error; }
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+  }
+}
 
 // An address for <img>; freed when the view is left.
 export async function picture(path, signal) {

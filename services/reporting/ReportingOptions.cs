@@ -76,6 +76,14 @@ internal sealed class ReportingOptions
     [Range(1, 4096)]
     public int RenderedCacheMegabytes { get; set; } = 64;
 
+    /// <summary>How long a picture that a decoder process must draw waits for its tenant's share of them, and then for its turn, before it is answered 503, seconds.</summary>
+    [Range(0, 300)]
+    public double RenderWaitSeconds { get; set; } = 10;
+
+    /// <summary>Pictures that are being sent, which stay in memory until their readers have them, MiB; a quarter of it for one tenant. One more is answered 503.</summary>
+    [Range(1, 65_536)]
+    public int SendingMegabytes { get; set; } = 512;
+
     public TimeSpan Step => TimeSpan.FromSeconds(StepSeconds);
 
     public TimeSpan VolumeFullRetry => TimeSpan.FromSeconds(VolumeFullRetrySeconds);

@@ -35,6 +35,7 @@ public static class ReportingService
         services.AddHostedService(s => s.GetRequiredService<RetentionSweep>());
         services.AddSingleton<RenderedImages>();
         services.AddSingleton<Pictures>();
+        services.AddSingleton<PicturesUnderway>();
         services.AddSingleton<AnalysisEraser>();
         platform.AddConsumers(bus =>
         {

@@ -13,12 +13,16 @@ namespace Palimpsest.Reporting;
 /// in a decoder process.
 /// </summary>
 internal sealed partial class EvidenceBook(
-    IBlobStore blobs, IAnalysisStore store, EvidenceDecoders decoders, NearDuplicates duplicates, RenderedImages rendered, TimeProvider time, ILogger<EvidenceBook> log)
+    IBlobStore blobs, IAnalysisStore store, EvidenceDecoders decoders, NearDuplicates duplicates, RenderedImages rendered, EvidenceOptions options, TimeProvider time, ILogger<EvidenceBook> log)
+    : IDisposable
 {
     /// <summary>Of the methods: what an older one found is made again.</summary>
     private const int Version = 1;
 
-    private readonly ConcurrentDictionary<string, Task<EvidenceDocument>> making = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Lazy<Task<EvidenceDocument>>> making = new(StringComparer.Ordinal);
+
+    private readonly Turns turns = new(
+        options.AtOnce, options.AtOncePerTenant, TimeSpan.FromSeconds(options.WaitSeconds), "Too much evidence is being made. Ask again later: what has been made by then is kept.");
 
     /// <summary>All evidence in the order of the listing.</summary>
     /// <param name="record">Succeeded and not erased.</param>
@@ -74,10 +78,23 @@ internal sealed partial class EvidenceBook(
             return kept;
         }
 
-        // Whoever asks for the same meanwhile waits for the same; it is finished even when all of them leave.
+        // Whoever asks for the same meanwhile waits for the same; it is finished even when all of them leave. Hence turns: leaving makes the queue no shorter.
         string key = BlobKeys.Evidence(record.Id, item.Name);
-        return await making.GetOrAdd(key, _ => MakeAsync(key, record, item)).WaitAsync(cancellationToken);
+        if (!making.TryGetValue(key, out var made))
+        {
+            var turn = await turns.TakeAsync(record.Tenant, cancellationToken);
+            var mine = new Lazy<Task<EvidenceDocument>>(() => MakeAsync(turn, key, record, item));
+            made = making.GetOrAdd(key, mine);
+            if (made != mine)
+            {
+                turn.Dispose();
+            }
+        }
+
+        return await made.Value.WaitAsync(cancellationToken);
     }
+
+    public void Dispose() => turns.Dispose();
 
     private async Task<EvidenceDocument?> KeptAsync(AnalysisRecord record, EvidenceDocument item, CancellationToken cancellationToken)
     {
@@ -93,13 +110,19 @@ internal sealed partial class EvidenceBook(
         }
     }
 
-    private async Task<EvidenceDocument> MakeAsync(string key, AnalysisRecord record, EvidenceDocument item)
+    private async Task<EvidenceDocument> MakeAsync(IDisposable turn, string key, AnalysisRecord record, EvidenceDocument item)
     {
+        using var held = turn;
         await Task.Yield(); // the entry is there before it can be removed
         string output = blobs.CreateTemporaryPath();
         long start = time.GetTimestamp();
         try
         {
+            if (await KeptAsync(record, item, default) is { } kept)
+            {
+                return kept; // made while this waited for its turn
+            }
+
             using var span = PlatformTelemetry.Source.StartActivity("evidence");
             span?.SetTag("palimpsest.evidence", item.Name);
             using var upload = await blobs.OpenLocalAsync(record.Request.Upload.Key, default);
@@ -109,15 +132,15 @@ internal sealed partial class EvidenceBook(
                 return Failed(item, refusal!.Detail);
             }
 
-            var kept = new Kept(Version, answer, Math.Round(time.GetElapsedTime(start).TotalMilliseconds, 1));
+            var made = new Kept(Version, answer, Math.Round(time.GetElapsedTime(start).TotalMilliseconds, 1));
             if (answer.HasMap)
             {
                 await blobs.PutFileAsync(BlobKeys.EvidenceMap(record.Id, item.Name), output, default);
             }
 
-            using var json = new MemoryStream(JsonSerializer.SerializeToUtf8Bytes(kept, PlatformJson.Options), writable: false);
+            using var json = new MemoryStream(JsonSerializer.SerializeToUtf8Bytes(made, PlatformJson.Options), writable: false);
             await blobs.PutAsync(BlobKeys.Evidence(record.Id, item.Name), json, default);
-            return await GoneAsync(record) ? throw new BlobNotFoundException(record.Id) : Fill(item, answer, kept.DurationMs);
+            return await GoneAsync(record) ? throw new BlobNotFoundException(record.Id) : Fill(item, answer, made.DurationMs);
         }
         catch (IOException e)
         {

@@ -28,6 +28,18 @@ internal sealed class EvidenceOptions
     [Range(64L << 20, 1L << 40)]
     public long ManagedHeapBytes { get; set; } = 1L << 30;
 
+    /// <summary>Kinds of evidence, of all analyses, that are made or wait for a process at the same time. Who asks for all kinds of a picture, as a report does, has one of them at a time.</summary>
+    [Range(1, 10_000)]
+    public int AtOnce { get; set; } = 32;
+
+    /// <summary>Of them, those of one tenant.</summary>
+    [Range(1, 10_000)]
+    public int AtOncePerTenant { get; set; } = 8;
+
+    /// <summary>How long a further one waits before it is answered 503, seconds.</summary>
+    [Range(0, 300)]
+    public double WaitSeconds { get; set; } = 10;
+
     /// <summary>Similar analyses that are named at most.</summary>
     [Range(1, 100)]
     public int MaxSimilar { get; set; } = 10;

@@ -18,14 +18,16 @@ internal static class ImageEndpoints
     }
 
     /// <summary>Sends a picture with the headers that all of them carry.</summary>
+    /// <exception cref="ApiException">503 overloaded.</exception>
     public static IResult Send(HttpContext context, byte[] bytes, string type, string name)
     {
+        var picture = context.RequestServices.GetRequiredService<PicturesUnderway>().Open(TenantContext.Of(context).Tenant, bytes);
         var headers = context.Response.Headers;
         headers.XContentTypeOptions = "nosniff";
         headers.ContentSecurityPolicy = "default-src 'none'; sandbox";
         headers.ContentDisposition = $"inline; filename=\"{name}\"";
         headers.CacheControl = "private, no-store";
-        return Results.Bytes(bytes, type);
+        return Results.Stream(picture, type);
     }
 
     /// <summary>The longest side that is asked for; null when none is.</summary>

@@ -9,20 +9,22 @@ internal sealed class RenderedImages(ReportingOptions options) : IDisposable
 
     private readonly MemoryCache cache = new(new MemoryCacheOptions { SizeLimit = (long)options.RenderedCacheMegabytes << 20 });
 
+    /// <summary>The picture from memory; null when it is not there.</summary>
+    public byte[]? Find(string analysisId, string name) => cache.TryGetValue<byte[]>(Key(analysisId, name), out var known) ? known : null;
+
     /// <summary>The picture from memory, or made now.</summary>
     /// <param name="analysisId">Whose.</param>
     /// <param name="name">Which, e.g. mask.</param>
     /// <param name="render">Makes it.</param>
     public async Task<byte[]> GetAsync(string analysisId, string name, Func<Task<byte[]>> render)
     {
-        string key = Key(analysisId, name);
-        if (cache.TryGetValue<byte[]>(key, out var known))
+        if (Find(analysisId, name) is { } known)
         {
-            return known!;
+            return known;
         }
 
         byte[] bytes = await render();
-        cache.Set(key, bytes, new MemoryCacheEntryOptions { Size = bytes.Length, SlidingExpiration = Lifetime });
+        cache.Set(Key(analysisId, name), bytes, new MemoryCacheEntryOptions { Size = bytes.Length, SlidingExpiration = Lifetime });
         return bytes;
     }
 

@@ -24,6 +24,9 @@ public sealed class ReportingHost : IAsyncLifetime
 
     internal Scenes Scenes { get; } = new();
 
+    /// <summary>Beside the usual ones.</summary>
+    internal Dictionary<string, string?> Settings { get; init; } = [];
+
     internal IServiceProvider Services => app.Services;
 
     internal IAnalysisStore Store => Services.GetRequiredService<IAnalysisStore>();
@@ -34,7 +37,7 @@ public sealed class ReportingHost : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        var platform = PlatformBuilder.Create([], "reporting", new Dictionary<string, string?>
+        var platform = PlatformBuilder.Create([], "reporting", new Dictionary<string, string?>(Settings)
         {
             ["PALIMPSEST_DATA"] = folder, ["PALIMPSEST_MODELS"] = Path.Combine(folder, "models"), ["RABBITMQ_URL"] = null, ["REDIS_URL"] = null, ["POSTGRES_URL"] = null, ["Decoder:Processes"] = "1",
             ["Reporting:FaultRetrySeconds"] = "0.1", ["Reporting:VolumeFullRetrySeconds"] = "0.1",
@@ -94,6 +97,25 @@ public sealed class ReportingHost : IAsyncLifetime
         OutboxMessage[] messages = send ? [OutboxMessage.Command(time, Queues.Preprocess, id, new PreprocessImage { AnalysisId = id, Upload = request.Upload, Options = request.Options })] : [];
         await Store.InsertAsync([record], messages, null, default);
         return id;
+    }
+
+    /// <summary>An analysis that has ended, and whose upload is another picture since.</summary>
+    internal async Task<string> FinishedAsync(string tenant, byte[]? upload = null)
+    {
+        string id = await SubmitAsync(tenant);
+        await EndAsync(id);
+        if (upload is not null)
+        {
+            await File.WriteAllBytesAsync(await UploadAsync(id), upload);
+        }
+
+        return id;
+    }
+
+    internal async Task<string> UploadAsync(string id)
+    {
+        using var blob = await Blobs.OpenLocalAsync(id + "/upload", default);
+        return blob.Path;
     }
 
     internal async Task<AnalysisRecord> EndAsync(string id, int seconds = 20)
