@@ -36,6 +36,7 @@ public static class ReportingService
         services.AddSingleton<RenderedImages>();
         services.AddSingleton<Pictures>();
         services.AddSingleton<PicturesUnderway>();
+        services.AddSingleton<FeedbackExport>();
         services.AddSingleton<AnalysisEraser>();
         platform.AddConsumers(bus =>
         {

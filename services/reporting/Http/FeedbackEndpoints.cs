@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Text;
 using Palimpsest.Contracts;
 using Palimpsest.Hosting;
@@ -65,7 +64,7 @@ internal static class FeedbackEndpoints
         return row is null ? Results.NoContent() : Results.Json(row.ToDocument(), PlatformJson.Options);
     }
 
-    private static async Task<IResult> ExportAsync(HttpContext context, PlatformDatabase database, IAnalysisStore store, IBlobStore blobs, string? format)
+    private static async Task<IResult> ExportAsync(HttpContext context, PlatformDatabase database, FeedbackExport export, string? format)
     {
         string tenant = TenantContext.Of(context).Tenant;
         var rows = await database.QueryAsync<FeedbackRow>(Rows, new { tenant }, context.RequestAborted);
@@ -75,86 +74,11 @@ internal static class FeedbackEndpoints
             case "json":
                 return Results.Json(new { items = rows.Select(r => r.ToDocument()) }, PlatformJson.Options);
             case null or "" or "csv":
-                var csv = new StringBuilder(Header);
-                foreach (var row in rows)
-                {
-                    csv.Append(Line(row, await store.FindAsync(tenant, row.AnalysisId, context.RequestAborted)));
-                }
-
-                return Results.File(Encoding.UTF8.GetBytes(csv.ToString()), Csv.ContentType, "feedback.csv");
+                return Results.File(Encoding.UTF8.GetBytes(await export.CsvAsync(tenant, rows, context.RequestAborted)), Csv.ContentType, "feedback.csv");
             case "zip":
-                return Results.Stream(await ZipAsync(tenant, rows, store, blobs, context.RequestAborted), "application/zip", "feedback.zip");
+                return Results.Stream(_ => export.SendZipAsync(context, tenant, rows), "application/zip", "feedback.zip");
             default:
                 throw ApiException.InvalidOption("format", "format is csv, json or zip.");
         }
-    }
-
-    private static string Header => Csv.Row("image", "mask", "label", "dataset", "kind", "analysis_id", "verdict", "score", "note");
-
-    private static string Line(FeedbackRow row, AnalysisRecord? record) => Csv.Row(
-        ImageName(row, record), "", row.Label == "fake" ? 1 : 0, "feedback", record?.Findings.Result?.Kind, row.AnalysisId, record?.Findings.Result?.Verdict, record?.Findings.Result?.Score, row.Note);
-
-    private static string ImageName(FeedbackRow row, AnalysisRecord? record) => $"images/{row.AnalysisId}.{record?.Request.Format ?? "bin"}";
-
-    /// <summary>Uploads go out again here, but only inside an archive: never as something a browser would open. On disk first: archives are written with short synchronous writes.</summary>
-    private static async Task<Stream> ZipAsync(string tenant, IReadOnlyList<FeedbackRow> rows, IAnalysisStore store, IBlobStore blobs, CancellationToken cancellationToken)
-    {
-        var file = new FileStream(blobs.CreateTemporaryPath(), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 16, FileOptions.DeleteOnClose | FileOptions.Asynchronous);
-        try
-        {
-            using (var zip = new ZipArchive(file, ZipArchiveMode.Create, leaveOpen: true))
-            {
-                await PackAsync(zip, tenant, rows, store, blobs, cancellationToken);
-            }
-
-            file.Position = 0;
-            return file;
-        }
-        catch
-        {
-            await file.DisposeAsync();
-            throw;
-        }
-    }
-
-    private static async Task PackAsync(ZipArchive zip, string tenant, IReadOnlyList<FeedbackRow> rows, IAnalysisStore store, IBlobStore blobs, CancellationToken cancellationToken)
-    {
-        var csv = new StringBuilder(Header);
-        foreach (var row in rows)
-        {
-            var record = await store.FindAsync(tenant, row.AnalysisId, cancellationToken);
-            if (record is null or { ErasedAt: not null })
-            {
-                continue;
-            }
-
-            try
-            {
-                await using var upload = await blobs.OpenReadAsync(record.Request.Upload.Key, cancellationToken);
-                await using var entry = await zip.CreateEntry(ImageName(row, record), CompressionLevel.NoCompression).OpenAsync(cancellationToken);
-                await upload.CopyToAsync(entry, cancellationToken);
-                csv.Append(Line(row, record));
-            }
-            catch (BlobNotFoundException)
-            {
-                // Erased while we pack.
-            }
-        }
-
-        await using var manifest = await zip.CreateEntry("manifest.csv").OpenAsync(cancellationToken);
-        await manifest.WriteAsync(Encoding.UTF8.GetBytes(csv.ToString()), cancellationToken);
-    }
-
-    private sealed class FeedbackRow
-    {
-        public string AnalysisId { get; set; } = "";
-
-        public string Label { get; set; } = "";
-
-        public string? Note { get; set; }
-
-        public long CreatedAt { get; set; }
-
-        public FeedbackDocument ToDocument() => new(AnalysisId, Label, Note, DateTimeOffset.FromUnixTimeMilliseconds(CreatedAt));
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.IO.Compression;
 using System.Net;
 using System.Net.Http.Json;
 using Microsoft.Extensions.DependencyInjection;
@@ -132,6 +133,48 @@ public sealed class TurnTests : IAsyncLifetime
         (await same)!.State.ShouldBe(EvidenceStates.Error);
         using var report = await client.GetAsync($"/v1/analyses/{sound}/report");
         report.StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task A_tenant_exports_its_feedback_once_at_a_time()
+    {
+        string id = await JudgedAsync("exporter", new byte[4 * Large]);
+        using var client = host.Client("exporter");
+        using (var first = await client.GetAsync("/v1/feedback?format=zip", HttpCompletionOption.ResponseHeadersRead))
+        {
+            using var refused = await client.GetAsync("/v1/feedback?format=zip");
+            refused.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+            (await ReportingHost.CodeAsync(refused)).ShouldBe(ErrorCodes.Overloaded);
+            using var other = await host.Client("exporter-2").GetAsync("/v1/feedback?format=zip");
+            other.StatusCode.ShouldBe(HttpStatusCode.OK);
+            using var zip = new ZipArchive(await first.Content.ReadAsStreamAsync());
+            zip.GetEntry($"images/{id}.png")!.Length.ShouldBe(4 * Large);
+        }
+
+        using var again = await client.GetAsync("/v1/feedback?format=zip");
+        again.StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task An_export_that_cannot_be_finished_is_broken_off_and_looks_it()
+    {
+        await JudgedAsync("broken", new byte[Large]);
+        string second = await JudgedAsync("broken", null), path = await host.UploadAsync(second);
+        File.Delete(path);
+        Directory.CreateDirectory(path); // what cannot be read
+        using var answer = await host.Client("broken").GetAsync("/v1/feedback?format=zip", HttpCompletionOption.ResponseHeadersRead);
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        using var received = new MemoryStream();
+        await Should.ThrowAsync<Exception>(async () => await answer.Content.CopyToAsync(received));
+        received.Length.ShouldBeGreaterThan(Large, "the first picture was sent");
+        Should.Throw<InvalidDataException>(() => new ZipArchive(received));
+    }
+
+    private async Task<string> JudgedAsync(string tenant, byte[]? upload)
+    {
+        string id = await host.FinishedAsync(tenant, upload);
+        (await host.Client(tenant).PostAsJsonAsync($"/v1/analyses/{id}/feedback", new { label = "fake" })).IsSuccessStatusCode.ShouldBeTrue();
+        return id;
     }
 
     private static async Task SignalAsync(string name, int process)
