@@ -102,21 +102,12 @@ public sealed class ReportingHost : IAsyncLifetime
     /// <summary>An analysis that has ended, and whose upload is another picture since.</summary>
     internal async Task<string> FinishedAsync(string tenant, byte[]? upload = null)
     {
-        string id = await SubmitAsync(tenant);
-        await EndAsync(id);
-        if (upload is not null)
-        {
-            await File.WriteAllBytesAsync(await UploadAsync(id), upload);
-        }
-
+        string id = (await EndAsync(await SubmitAsync(tenant))).Id;
+        await (upload is null ? Task.CompletedTask : File.WriteAllBytesAsync(await UploadAsync(id), upload));
         return id;
     }
 
-    internal async Task<string> UploadAsync(string id)
-    {
-        using var blob = await Blobs.OpenLocalAsync(id + "/upload", default);
-        return blob.Path;
-    }
+    internal async Task<string> UploadAsync(string id) => (await Blobs.OpenLocalAsync(id + "/upload", default)).Path;
 
     internal async Task<AnalysisRecord> EndAsync(string id, int seconds = 20)
     {
