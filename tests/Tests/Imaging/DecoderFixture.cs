@@ -15,7 +15,7 @@ public sealed class DecoderFixture : IAsyncLifetime
     public string Folder { get; } = Directory.CreateTempSubdirectory("palimpsest-decoder-").FullName;
 
     /// <summary>One process, test hooks on, short limits.</summary>
-    public DecoderPool Pool { get; } = CreatePool(new DecoderOptions { Processes = 1, TestHooks = true, Timeout = TimeSpan.FromSeconds(4), MemoryBytes = 768L << 20 });
+    public DecoderPool Pool { get; } = CreatePool(new DecoderOptions { Processes = 1, TestHooks = true, Timeout = TimeSpan.FromSeconds(10), MemoryBytes = 768L << 20 });
 
     public static DecoderPool CreatePool(DecoderOptions options) => new(Options.Create(options), NullLogger<DecoderPool>.Instance);
 
