@@ -11,7 +11,7 @@ namespace Palimpsest.Bench;
 /// <summary>The platform as a user starts it, in processes of its own, with a key and without a tenant's limits.</summary>
 internal sealed partial class Running : IAsyncDisposable
 {
-    private const string Key = "benchmark-key-0123456789";
+    public const string Key = "benchmark-key-0123456789";
     private readonly IReadOnlyList<Uri> processes;
     private readonly Func<Task> stop;
     private readonly HttpClient http;
@@ -114,7 +114,8 @@ internal sealed partial class Running : IAsyncDisposable
         await stop();
     }
 
-    private static Dictionary<string, string?> Settings(IReadOnlyDictionary<string, string?>? more)
+    /// <summary>A key, and no tenant's limits.</summary>
+    public static Dictionary<string, string?> Settings(IReadOnlyDictionary<string, string?>? more)
     {
         var settings = new Dictionary<string, string?>(StringComparer.Ordinal)
         {

@@ -29,15 +29,13 @@ internal static class Stages
         using var receiver = new Receiver();
         string folder = bench.NewFolder("stages");
         int port = ChildProcess.FreePort();
-        const string Key = "benchmark-key-0123456789";
-        await using var app = Embedded.Build(new Dictionary<string, string?>(StringComparer.Ordinal)
+        await using var app = Embedded.Build(Running.Settings(new Dictionary<string, string?>(StringComparer.Ordinal)
         {
-            ["PALIMPSEST_DATA"] = folder, ["Urls"] = $"http://localhost:{port}", ["PALIMPSEST_API_KEY"] = Key, ["Logging:LogLevel:Default"] = "Error",
-            ["PALIMPSEST_ALLOW_NETWORKS"] = "127.0.0.0/8,::1/128",
-        });
+            ["PALIMPSEST_DATA"] = folder, ["Urls"] = $"http://localhost:{port}", ["Logging:LogLevel:Default"] = "Error", ["PALIMPSEST_ALLOW_NETWORKS"] = "127.0.0.0/8,::1/128",
+        }));
         await app.StartAsync(cancellationToken);
         using var http = new HttpClient { BaseAddress = new Uri($"http://localhost:{port}"), Timeout = TimeSpan.FromMinutes(2) };
-        var client = new PalimpsestClient(http, Key);
+        var client = new PalimpsestClient(http, Running.Key);
         var load = new Load(client, TimeProvider.System);
         await load.SaturateAsync(Pictures.Tiny, 1500, null, cancellationToken);
         await load.SingleAsync(Pictures.Small, 10, cancellationToken);
