@@ -13,7 +13,7 @@ internal sealed class BatchesEndpoint(
         var (request, cancellation) = (context.Request, context.RequestAborted);
         var tenant = TenantContext.Of(context);
         tenant.Require(Scopes.Submit);
-        await EnsureRoomAsync(tenant.Tenant, 1, cancellation);
+        await gate.EnsureRoomAsync(tenant.Tenant, 1, cancellation);
         string? key = IdempotencyStore.KeyOf(request);
         await using var reservation = key is null ? null : await idempotency.BeginAsync(tenant.Tenant, key, cancellation);
         using var submission = await reader.ReadAsync(request, cancellation);
@@ -31,15 +31,9 @@ internal sealed class BatchesEndpoint(
             await limits.OweBytesAsync(tenant.Tenant, submission.Items.Sum(i => i.Image?.Bytes ?? 0));
         }
 
-        await EnsureRoomAsync(tenant.Tenant, submission.Items.Count(i => i.Image is not null), cancellation);
+        await gate.EnsureRoomAsync(tenant.Tenant, submission.Items.Count(i => i.Image is not null), cancellation);
         var answer = await AcceptAsync(tenant.Tenant, submission, reservation, hash, cancellation);
         await Answers.WriteAsync(context, answer.Status, answer.Location, answer.Body);
-    }
-
-    private async Task EnsureRoomAsync(string tenant, int items, CancellationToken cancellationToken)
-    {
-        await gate.EnsureRoomAsync(items, cancellationToken);
-        limits.EnsureJobs(tenant, gate.InFlight(tenant), items);
     }
 
     private async Task<StoredAnswer> AcceptAsync(string tenant, BatchSubmission submission, IdempotencyReservation? reservation, string hash, CancellationToken cancellationToken)

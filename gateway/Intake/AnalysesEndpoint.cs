@@ -15,8 +15,7 @@ internal sealed class AnalysesEndpoint(
         var (request, cancellation) = (context.Request, context.RequestAborted);
         var tenant = TenantContext.Of(context);
         tenant.Require(Scopes.Submit);
-        await gate.EnsureRoomAsync(1, cancellation);
-        limits.EnsureJobs(tenant.Tenant, gate.InFlight(tenant.Tenant), 1);
+        await gate.EnsureRoomAsync(tenant.Tenant, 1, cancellation);
         string? key = IdempotencyStore.KeyOf(request);
         await using var reservation = key is null ? null : await idempotency.BeginAsync(tenant.Tenant, key, cancellation);
         using var sent = await reader.ReadAsync(request, cancellation);

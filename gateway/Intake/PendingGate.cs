@@ -5,10 +5,13 @@ using Palimpsest.Hosting;
 
 namespace Palimpsest.Gateway;
 
-/// <summary>Refuses early and cheaply when too much is promised already: pending analyses of all tenants, or a full blob volume. Looks at most once a second.</summary>
-internal sealed class PendingGate(PlatformDatabase database, IBlobStore blobs, IOptions<IntakeOptions> options, TimeProvider time) : IDisposable
+/// <summary>Refuses early and cheaply when too much is promised already: pending analyses of all tenants or of one, or a full blob volume. Looks once a second, and four times a second while it refuses.</summary>
+internal sealed class PendingGate(PlatformDatabase database, IBlobStore blobs, TenantLimits limits, IOptions<IntakeOptions> options, TimeProvider time) : IDisposable
 {
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
+
+    /// <summary>Within a second tiny pictures come and are done by the hundred: what has ended since the last look must not count against anybody.</summary>
+    private static readonly TimeSpan FreshEnoughToRefuse = TimeSpan.FromMilliseconds(250);
 
     private readonly SemaphoreSlim looking = new(1, 1);
     private ConcurrentDictionary<string, long> byTenant = new(StringComparer.Ordinal);
@@ -16,19 +19,18 @@ internal sealed class PendingGate(PlatformDatabase database, IBlobStore blobs, I
     private long freeBytes = long.MaxValue;
     private long? lookedAt; // a timestamp: the clock may be set back
 
-    /// <exception cref="ApiException">503 overloaded, or 503 unavailable when the volume is full.</exception>
-    public async Task EnsureRoomAsync(int items, CancellationToken cancellationToken)
+    /// <exception cref="ApiException">503 overloaded, 503 unavailable when the volume is full, or 429 rate_limited when the tenant has too many in flight.</exception>
+    public async Task EnsureRoomAsync(string tenant, int items, CancellationToken cancellationToken)
     {
-        await LookAsync(cancellationToken);
-        if (Volatile.Read(ref freeBytes) < options.Value.MinFreeBytes)
+        await LookAsync(Fresh, cancellationToken);
+        if (Refusal(tenant, items) is not null)
         {
-            throw ApiException.Unavailable(ErrorCodes.Unavailable, "The storage volume is full; nothing was accepted. Try again later.", 30);
+            await LookAsync(FreshEnoughToRefuse, cancellationToken);
         }
 
-        long waiting = Volatile.Read(ref pending);
-        if (waiting + items > options.Value.MaxPending)
+        if (Refusal(tenant, items) is { } refusal)
         {
-            throw ApiException.Unavailable(ErrorCodes.Overloaded, "Too many analyses are waiting; nothing was accepted. Try again later.", (int)Math.Clamp(waiting / 100, 5, 60));
+            throw refusal;
         }
     }
 
@@ -39,14 +41,24 @@ internal sealed class PendingGate(PlatformDatabase database, IBlobStore blobs, I
         byTenant.AddOrUpdate(tenant, items, (_, count) => count + items);
     }
 
-    /// <summary>The tenant's analyses that are accepted and not finished, at most a second old.</summary>
-    public long InFlight(string tenant) => byTenant.GetValueOrDefault(tenant);
-
     public void Dispose() => looking.Dispose();
 
-    private async Task LookAsync(CancellationToken cancellationToken)
+    private ApiException? Refusal(string tenant, int items)
     {
-        if ((lookedAt is { } last && time.GetElapsedTime(last) < Fresh) || !await looking.WaitAsync(TimeSpan.Zero, cancellationToken))
+        if (Volatile.Read(ref freeBytes) < options.Value.MinFreeBytes)
+        {
+            return ApiException.Unavailable(ErrorCodes.Unavailable, "The storage volume is full; nothing was accepted. Try again later.", 30);
+        }
+
+        long waiting = Volatile.Read(ref pending);
+        return waiting + items > options.Value.MaxPending
+            ? ApiException.Unavailable(ErrorCodes.Overloaded, "Too many analyses are waiting; nothing was accepted. Try again later.", (int)Math.Clamp(waiting / 100, 5, 60))
+            : limits.TooManyJobs(tenant, byTenant.GetValueOrDefault(tenant), items);
+    }
+
+    private async Task LookAsync(TimeSpan fresh, CancellationToken cancellationToken)
+    {
+        if ((lookedAt is { } last && time.GetElapsedTime(last) < fresh) || !await looking.WaitAsync(TimeSpan.Zero, cancellationToken))
         {
             // Somebody else is looking: the old numbers serve.
             return;

@@ -35,15 +35,11 @@ internal sealed class TenantLimits(IBuckets buckets, IOptions<LimitsOptions> opt
     /// <summary>Takes bytes that have arrived without having been announced (chunked bodies, fetched pictures).</summary>
     public async Task OweBytesAsync(string tenant, long bytes) => await buckets.DrawAsync([Bytes(tenant, options.Value.For(tenant), bytes)], owed: true);
 
-    /// <summary>Refuses more jobs than may be in flight.</summary>
-    /// <exception cref="ApiException">429 rate_limited.</exception>
-    public void EnsureJobs(string tenant, long inFlight, int items)
+    /// <summary>429 rate_limited when so many more would be more than may be in flight; else null.</summary>
+    public ApiException? TooManyJobs(string tenant, long inFlight, int items)
     {
         int most = options.Value.For(tenant).JobsInFlight;
-        if (inFlight + items > most)
-        {
-            throw Refused($"{most:N0} analyses in flight", TimeSpan.FromSeconds(Math.Clamp(inFlight / 100, 1, 60)));
-        }
+        return inFlight + items > most ? Refused($"{most:N0} analyses in flight", TimeSpan.FromSeconds(Math.Clamp(inFlight / 100, 1, 60))) : null;
     }
 
     private static Draw Requests(string tenant, TenantQuota quota) => new($"limit:{{{tenant}}}:requests", quota.Burst, quota.RequestsPerSecond, 1);
