@@ -46,7 +46,7 @@ internal sealed class BatchSubmission(SubmissionOptions options, IReadOnlyList<B
     }
 }
 
-/// <summary>Reads a batch: a form with several <c>image</c> parts, or JSON with <c>urls</c>. Options are common to all items.</summary>
+/// <summary>Reads a batch: a form with several <c>image</c> parts, or JSON with <c>urls</c> or a bare list of them. Options are common to all items.</summary>
 internal sealed class BatchReader(UploadReceiver receiver, UrlFetcher fetcher, IOptions<IntakeOptions> options, TimeProvider time)
 {
     private const int FieldBytes = 8_192;
@@ -154,9 +154,10 @@ internal sealed class BatchReader(UploadReceiver receiver, UrlFetcher fetcher, I
     {
         var collector = new OptionCollector();
         collector.AddQuery(request.Query);
-        using var json = await JsonBody.ReadAsync(request, JsonBytes, cancellationToken);
+        using var json = await JsonBody.ReadAsync(request, JsonBytes, cancellationToken, list: true);
         var items = new List<BatchItem>();
-        if (JsonBody.Single(json.RootElement, "urls", collector) is { ValueKind: JsonValueKind.Array } urls)
+        bool bare = json.RootElement.ValueKind == JsonValueKind.Array; // its options are the query's
+        if ((bare ? json.RootElement : JsonBody.Single(json.RootElement, "urls", collector)) is { ValueKind: JsonValueKind.Array } urls)
         {
             EnsureCount(urls.GetArrayLength(), "urls");
             foreach (var element in urls.EnumerateArray())
@@ -166,7 +167,11 @@ internal sealed class BatchReader(UploadReceiver receiver, UrlFetcher fetcher, I
             }
         }
 
-        collector.AddJson(json.RootElement, "urls");
+        if (!bare)
+        {
+            collector.AddJson(json.RootElement, "urls");
+        }
+
         return Checked(collector.Build(), items);
     }
 

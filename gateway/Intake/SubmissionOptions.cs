@@ -29,10 +29,11 @@ internal sealed class OptionCollector
 
     public static readonly IReadOnlyList<string> Names = ["detectors", "face_crop", "callback_url", "metadata", "retention"];
 
-    private readonly Dictionary<string, string> values = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string?> values = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, List<string>> errors = new(StringComparer.Ordinal);
 
-    public void Add(string name, string value)
+    /// <summary>An option; null is JSON's way to say that it is not given.</summary>
+    public void Add(string name, string? value)
     {
         if (!Names.Contains(name))
         {
@@ -63,7 +64,7 @@ internal sealed class OptionCollector
             if (!known.Contains(member.Name))
             {
                 // Strings as they are; objects, numbers and booleans as their JSON text, which is what a form field would hold.
-                Add(member.Name, member.Value.ValueKind == JsonValueKind.String ? member.Value.GetString()! : member.Value.GetRawText());
+                Add(member.Name, member.Value.ValueKind switch { JsonValueKind.Null => null, JsonValueKind.String => member.Value.GetString(), _ => member.Value.GetRawText() });
             }
         }
     }
@@ -105,7 +106,7 @@ internal sealed class OptionCollector
 
     private string Choice(string name, string otherwise, IReadOnlyList<string> allowed)
     {
-        if (!values.TryGetValue(name, out string? value))
+        if (values.GetValueOrDefault(name) is not { } value)
         {
             return otherwise;
         }
@@ -121,7 +122,7 @@ internal sealed class OptionCollector
 
     private JsonObject? Metadata()
     {
-        if (!values.TryGetValue("metadata", out string? text))
+        if (values.GetValueOrDefault("metadata") is not { } text)
         {
             return null;
         }

@@ -115,9 +115,9 @@ internal static class JsonBody
 {
     private const int ChunkBytes = 1 << 12;
 
-    /// <summary>An object of at most so many bytes; dispose it.</summary>
-    /// <exception cref="ApiException">400: not a JSON object. 413: longer.</exception>
-    public static async Task<JsonDocument> ReadAsync(HttpRequest request, int limit, CancellationToken cancellationToken)
+    /// <summary>An object, or where <paramref name="list"/> allows it a list, of at most so many bytes; dispose it.</summary>
+    /// <exception cref="ApiException">400: neither. 413: longer.</exception>
+    public static async Task<JsonDocument> ReadAsync(HttpRequest request, int limit, CancellationToken cancellationToken, bool list = false)
     {
         // Grows with what comes: a body that is announced and does not come holds next to nothing.
         using var received = new MemoryStream();
@@ -135,13 +135,13 @@ internal static class JsonBody
             }
 
             var json = JsonDocument.Parse(Encoding.UTF8.GetString(received.GetBuffer(), 0, (int)received.Length), new JsonDocumentOptions { MaxDepth = 24 });
-            if (json.RootElement.ValueKind == JsonValueKind.Object && IsText(json.RootElement))
+            if ((json.RootElement.ValueKind == JsonValueKind.Object || (list && json.RootElement.ValueKind == JsonValueKind.Array)) && IsText(json.RootElement))
             {
                 return json;
             }
 
             json.Dispose();
-            throw ApiException.Malformed("The body must be a JSON object whose strings are text: no half of a surrogate pair.");
+            throw ApiException.Malformed($"The body must be a JSON object{(list ? " or list" : "")} whose strings are text: no half of a surrogate pair.");
         }
         catch (JsonException e)
         {

@@ -148,6 +148,10 @@ internal static class Shape
 
     public static JsonObject Integer(int from, int to) => new() { ["type"] = "integer", ["minimum"] = from, ["maximum"] = to };
 
+    public static JsonObject Integer(int from) => new() { ["type"] = "integer", ["minimum"] = from };
+
+    public static JsonObject Any(params JsonNode[] schemas) => new() { ["anyOf"] = new JsonArray(schemas) };
+
     public static JsonObject List(JsonObject items, int? most = null)
     {
         var list = new JsonObject { ["type"] = "array", ["items"] = items };

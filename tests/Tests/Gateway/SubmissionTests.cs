@@ -194,6 +194,18 @@ public sealed class SubmissionTests : IAsyncLifetime
         problem.GetProperty("errors").EnumerateObject().Single().Value[0].GetString()!.ShouldContain("more than once");
     }
 
+    [Theory]
+    [InlineData("/v1/analyses", """{"url": "https://images.example.com/a.jpg", "detectors": null, "face_crop": null, "callback_url": null, "metadata": null, "retention": null}""", ErrorCodes.FetchFailed)]
+    [InlineData("/v1/analyses", """{"url": "https://images.example.com/a.jpg", "detectors": null, "detectors": "auto"}""", ErrorCodes.InvalidOption)]
+    [InlineData("/v1/analyses", """{"url": "https://images.example.com/a.jpg", "colour": null}""", ErrorCodes.InvalidOption)]
+    [InlineData("/v1/batches", """{"urls": [], "detectors": null, "metadata": null}""", ErrorCodes.ImageMissing)]
+    public async Task In_JSON_null_is_an_option_that_is_not_given(string path, string body, string code)
+    {
+        // Past the options: what is refused then is the picture that nobody can fetch.
+        using var response = await host.Client.SendAsync(Api.Post(new StringContent(body, null, "application/json"), path));
+        await response.ProblemAsync(code == ErrorCodes.ImageMissing ? 400 : 422, code);
+    }
+
     [Fact]
     public async Task Two_images_are_not_one_analysis()
     {
