@@ -32,6 +32,9 @@ public sealed partial class ApiKeys(PlatformDatabase database, TimeProvider time
     // Apart, so that strangers who try keys push nobody's out. Both by timestamps: the clock may be set back.
     private readonly ConcurrentDictionary<string, long> unknown = new(StringComparer.Ordinal);
 
+    /// <summary>Shortest key that is taken: shorter ones can be guessed. 1 where only this machine can present any.</summary>
+    internal int Shortest { get; set; } = KeyFormat.ShortestOwnKey;
+
     /// <summary>Makes a key, and its tenant when it is new.</summary>
     /// <exception cref="ArgumentException">A tenant name or scope that does not exist; the message says what is allowed.</exception>
     public Task<CreatedKey> CreateAsync(string tenant, string name, IReadOnlyCollection<string> scopes, DateTimeOffset? expiresAt, CancellationToken cancellationToken)
@@ -45,9 +48,9 @@ public sealed partial class ApiKeys(PlatformDatabase database, TimeProvider time
     public async Task<CreatedKey?> ImportAsync(string key, string tenant, string name, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(key);
-        if (key.Length < KeyFormat.ShortestOwnKey || key.Any(c => c is <= ' ' or > '~'))
+        if (key.Length < Shortest || key.Any(c => c is <= ' ' or > '~'))
         {
-            throw new ArgumentException($"PALIMPSEST_API_KEY must have at least {KeyFormat.ShortestOwnKey} printable ASCII characters and no spaces.", nameof(key));
+            throw new ArgumentException($"PALIMPSEST_API_KEY must have at least {Shortest} printable ASCII characters and no spaces.", nameof(key));
         }
 
         string id = KeyFormat.IdOf(key);
@@ -97,7 +100,7 @@ public sealed partial class ApiKeys(PlatformDatabase database, TimeProvider time
     public async Task<TenantContext?> VerifyAsync(string presented, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(presented);
-        if (presented.Length is < KeyFormat.ShortestOwnKey or > 512)
+        if (presented.Length < Shortest || presented.Length > 512)
         {
             return null;
         }

@@ -11,7 +11,17 @@ internal sealed partial class FirstKey(ApiKeys keys, IConfiguration configuratio
 {
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        if (configuration["PALIMPSEST_API_KEY"] is { Length: > 0 } key && await keys.ImportAsync(key, ApiKeys.DefaultTenant, "PALIMPSEST_API_KEY", cancellationToken) is { } created)
+        string? key = configuration["PALIMPSEST_API_KEY"];
+        if (IsLoopbackOnly(configuration))
+        {
+            keys.Shortest = 1;
+            if (key is { Length: > 0 and < KeyFormat.ShortestOwnKey })
+            {
+                LogShort(KeyFormat.ShortestOwnKey);
+            }
+        }
+
+        if (key is { Length: > 0 } && await keys.ImportAsync(key, ApiKeys.DefaultTenant, "PALIMPSEST_API_KEY", cancellationToken) is { } created)
         {
             LogImported(created.Record.Id);
         }
@@ -29,6 +39,14 @@ internal sealed partial class FirstKey(ApiKeys keys, IConfiguration configuratio
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>Every address served is one of this machine's own; false when that is not known.</summary>
+    internal static bool IsLoopbackOnly(IConfiguration configuration) =>
+        !configuration.GetSection("Kestrel:Endpoints").Exists() && configuration["urls"] is { Length: > 0 } urls
+        && urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).All(url => Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri.IsLoopback);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "PALIMPSEST_API_KEY has fewer than {Shortest} characters and could be guessed; it is taken because only this machine is served")]
+    private partial void LogShort(int shortest);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "PALIMPSEST_API_KEY is key {KeyId}")]
     private partial void LogImported(string keyId);

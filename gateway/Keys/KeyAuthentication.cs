@@ -54,9 +54,9 @@ internal sealed class KeyAuthentication(RequestDelegate next, ApiKeys keys, IOpt
     private async Task<TenantContext> WithKeyAsync(HttpContext context)
     {
         var (authorization, header) = (context.Request.Headers.Authorization, context.Request.Headers["X-Api-Key"]);
-        if (authorization.Count + header.Count > 1)
+        if (authorization.Count > 1 || header.Count > 1 || (authorization.Count + header.Count == 2 && Bearer(authorization) != header[0]))
         {
-            throw new ApiException(400, ErrorCodes.MalformedRequest, "Send one key, in 'Authorization: Bearer KEY' or in 'X-Api-Key', not several.");
+            throw new ApiException(400, ErrorCodes.MalformedRequest, "Send one key, in 'Authorization: Bearer KEY' or in 'X-Api-Key', not different ones.");
         }
 
         string? key = header.Count == 1 ? header[0] : Bearer(authorization);

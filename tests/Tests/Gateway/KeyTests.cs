@@ -77,12 +77,42 @@ public sealed class KeyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Two_keys_in_one_request_are_refused()
+    public async Task Two_keys_in_one_request_are_refused_and_one_key_twice_is_one()
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "/v1/whoami");
-        request.Headers.TryAddWithoutValidation("X-Api-Key", host.Key);
+        request.Headers.TryAddWithoutValidation("X-Api-Key", "one-that-was-chosen-elsewhere");
         using var response = await host.Client.SendAsync(request);
         await response.ProblemAsync(400, ErrorCodes.MalformedRequest);
+        using var twice = new HttpRequestMessage(HttpMethod.Get, "/v1/whoami");
+        twice.Headers.TryAddWithoutValidation("X-Api-Key", host.Key);
+        using var accepted = await host.Client.SendAsync(twice);
+        (await accepted.Content.ReadAsStringAsync()).ShouldBe("acme");
+    }
+
+    [Theory]
+    [InlineData("http://localhost:8080", true)]
+    [InlineData("http://127.0.0.1:0; http://[::1]:0", true)]
+    [InlineData("http://localhost:8080;http://0.0.0.0:8080", false)]
+    [InlineData("http://+:8080", false)]
+    [InlineData("http://*:8080", false)]
+    [InlineData("http://palimpsest.example.com", false)]
+    [InlineData("", false)]
+    [InlineData(null, false)]
+    public async Task A_short_key_of_the_environment_is_taken_where_only_this_machine_is_served(string? urls, bool taken)
+    {
+        var keys = new ApiKeys(host.Service<PlatformDatabase>(), time);
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection([new("PALIMPSEST_API_KEY", "secret"), new("urls", urls)]).Build();
+        var first = new FirstKey(keys, configuration, Options.Create(new IntakeOptions()), NullLogger<FirstKey>.Instance);
+        if (taken)
+        {
+            await first.StartAsync(default);
+            (await keys.VerifyAsync("secret", default))!.Tenant.ShouldBe("default");
+            (await new ApiKeys(host.Service<PlatformDatabase>(), time).VerifyAsync("secret", default)).ShouldBeNull("elsewhere the same database does not open to it");
+        }
+        else
+        {
+            (await Should.ThrowAsync<ArgumentException>(() => first.StartAsync(default))).Message.ShouldContain("at least 16");
+        }
     }
 
     [Fact]
@@ -91,7 +121,7 @@ public sealed class KeyTests : IAsyncLifetime
         using var client = host.Connect("one-that-was-chosen-elsewhere");
         (await client.GetStringAsync("/v1/whoami")).ShouldBe("default");
         (await host.Keys.ImportAsync("one-that-was-chosen-elsewhere", "default", "again", default)).ShouldBeNull();
-        await Should.ThrowAsync<ArgumentException>(() => host.Keys.ImportAsync("short", "default", "no", default));
+        await Should.ThrowAsync<ArgumentException>(() => new ApiKeys(host.Service<PlatformDatabase>(), time).ImportAsync("short", "default", "no", default));
     }
 
     [Fact]
