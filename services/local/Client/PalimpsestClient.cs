@@ -43,7 +43,7 @@ public sealed class PalimpsestClient
     public async Task<AnalysisDocument> SubmitUrlAsync(Uri url, SubmitOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(url);
-        var body = new JsonObject { ["url"] = url.ToString() };
+        var body = new JsonObject { ["url"] = url.AbsoluteUri };
         foreach (var (name, value) in Fields(options ?? new SubmitOptions()))
         {
             body[name] = name == "metadata" ? JsonNode.Parse(value) : name == "face_crop" ? value == "true" : value;
@@ -106,7 +106,7 @@ public sealed class PalimpsestClient
         yield return ("face_crop", options.Analysis.FaceCrop ? "true" : "false");
         if (options.CallbackUrl is { } callback)
         {
-            yield return ("callback_url", callback.ToString());
+            yield return ("callback_url", callback.AbsoluteUri);
         }
 
         if (options.Metadata is { } metadata)
