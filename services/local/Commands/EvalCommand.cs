@@ -60,8 +60,8 @@ internal static class EvalCommand
         var (outcomes, elapsed) = await ProgressLine.RunAsync("Evaluating", items.Count, progress => evaluator.RunAsync(items, settings.Parallel, progress, cancellationToken));
         var metrics = new MetricsDocument
         {
-            Datasets = outcomes.GroupBy(o => o.Item.Dataset).OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => DatasetMetrics.Of([.. g], null), StringComparer.Ordinal),
-            All = DatasetMetrics.Of(outcomes, outcomes.Count / elapsed.TotalSeconds),
+            Datasets = outcomes.GroupBy(o => o.Item.Dataset).OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => DatasetMetrics.Of([.. g], MetricsDocument.Rate([.. g], outcomes, elapsed)), StringComparer.Ordinal),
+            All = DatasetMetrics.Of(outcomes, MetricsDocument.Rate(outcomes, outcomes, elapsed)),
             Models = pipeline.Models, CalibrationVersion = pipeline.CalibrationVersion, Detectors = settings.Options.Detectors, Where = settings.Where, Degrade = settings.Degrade,
         };
         await File.WriteAllTextAsync(Path.Combine(settings.Output, "metrics.json"), JsonSerializer.Serialize(metrics, Indented), cancellationToken);

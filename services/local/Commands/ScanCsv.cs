@@ -48,7 +48,7 @@ internal sealed class ScanCsv : IDisposable
     {
         string models = string.Join(';', r.Detectors.Where(d => d.State == DetectorStates.Completed && d.Model is not null).Select(d => $"{d.Model!.Name} {d.Model.Version}"));
         file.Write(Csv.Row(
-            r.Path, ScanOutput.Prediction(r), Rounded(r.Result?.Confidence), Rounded(r.Result?.Score), r.Result?.Kind, models, r.Error is null ? null : $"{r.ErrorCode}: {r.Error}"));
+            Csv.Path(r.Path), ScanOutput.Prediction(r), Rounded(r.Result?.Confidence), Rounded(r.Result?.Score), r.Result?.Kind, models, r.Error is null ? null : $"{r.ErrorCode}: {r.Error}"));
     }
 
     private static double? Rounded(double? value) => value is { } number ? Math.Round(number, 4) : null;

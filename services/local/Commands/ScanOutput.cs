@@ -7,8 +7,12 @@ namespace Palimpsest.Local.Commands;
 /// <summary>What a scan leaves behind: the same columns and words as the model server for RescueBox.</summary>
 internal static class ScanOutput
 {
-    /// <summary>Extensions that are looked at in folders; the bytes decide afterwards.</summary>
-    public static readonly IReadOnlySet<string> PictureExtensions = new HashSet<string>(StringComparer.Ordinal) { ".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".gif", ".avif" };
+    /// <summary>Extensions that are looked at in folders; the bytes decide afterwards. Also of formats that are not read: such a picture gets a row that says so, where silence would pass for a clean one.</summary>
+    public static readonly IReadOnlySet<string> PictureExtensions = new HashSet<string>(StringComparer.Ordinal)
+    {
+        ".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".png", ".apng", ".webp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif", ".hif", ".jxl", ".jp2", ".j2k", ".jpf", ".jpx",
+        ".bmp", ".dib", ".tga", ".psd", ".psb", ".ico", ".pcx", ".pbm", ".pgm", ".ppm", ".pnm", ".exr", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2",
+    };
 
     /// <summary>likely real, likely fake, uncertain or error.</summary>
     public static string Prediction(DirectResult result) => result.Result?.Verdict.Replace('_', ' ') ?? "error";

@@ -16,7 +16,8 @@ internal sealed class Evaluator(Func<string, CancellationToken, Task<DirectResul
         int done = 0;
         await Parallel.ForAsync(0, items.Count, new ParallelOptions { MaxDegreeOfParallelism = parallel, CancellationToken = cancellationToken }, async (i, token) =>
         {
-            outcomes[i] = await OneAsync(items[i], token);
+            long begun = time.GetTimestamp();
+            outcomes[i] = await OneAsync(items[i], token) with { Took = time.GetElapsedTime(begun) };
             progress(Interlocked.Increment(ref done));
         });
         return (outcomes, time.GetElapsedTime(started));

@@ -35,6 +35,9 @@ internal sealed record ImageOutcome
     /// <summary>Milliseconds.</summary>
     public double DurationMs { get; init; }
 
+    /// <summary>How long a worker had it: degrading, analysis and measuring.</summary>
+    public TimeSpan Took { get; init; }
+
     /// <summary>The score with its label; null when there is none.</summary>
     public Judged? Judged => Score is { } score ? new Judged(score, Item.Forged) : null;
 }

@@ -19,6 +19,16 @@ internal sealed record MetricsDocument
     public string? Where { get; init; }
 
     public string? Degrade { get; init; }
+
+    /// <summary>
+    /// Pictures a second of one data set within a run of several side by side: they share the run's time by how long the workers had their pictures. What each took alone, at the same
+    /// number of workers, adds up to the whole run.
+    /// </summary>
+    public static double? Rate(IReadOnlyList<ImageOutcome> some, IReadOnlyList<ImageOutcome> all, TimeSpan elapsed)
+    {
+        double seconds = elapsed.TotalSeconds * some.Sum(o => o.Took.TotalSeconds) / all.Sum(o => o.Took.TotalSeconds);
+        return seconds > 0 ? some.Count / seconds : null;
+    }
 }
 
 /// <summary>Figures of one data set. What cannot be computed is null.</summary>
@@ -42,7 +52,7 @@ internal sealed record DatasetMetrics
 
     /// <summary>From the outcomes of one data set.</summary>
     /// <param name="outcomes">Failed pictures count as errors and in nothing else.</param>
-    /// <param name="imagesPerSecond">Wall-clock throughput; null when not measured alone.</param>
+    /// <param name="imagesPerSecond">Throughput, see <see cref="MetricsDocument.Rate"/>.</param>
     public static DatasetMetrics Of(IReadOnlyList<ImageOutcome> outcomes, double? imagesPerSecond)
     {
         var done = outcomes.Where(o => o.Error is null).ToList();

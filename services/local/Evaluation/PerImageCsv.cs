@@ -21,7 +21,7 @@ internal static class PerImageCsv
             var shallow = o.Scores.GetValueOrDefault(DetectorNames.Shallowfake);
             var deep = o.Scores.GetValueOrDefault(DetectorNames.Deepfake);
             csv.Write(Csv.Row(
-                o.Item.Name, o.Item.Dataset, o.Item.Forged ? "1" : "0", o.Item.Kind, o.Verdict, o.Score, o.FoundKind, string.Join('+', o.RoutedTo),
+                Csv.Path(o.Item.Name), o.Item.Dataset, o.Item.Forged ? "1" : "0", o.Item.Kind, o.Verdict, o.Score, o.FoundKind, string.Join('+', o.RoutedTo),
                 shallow.Raw, shallow.Calibrated, deep.Raw, deep.Calibrated, o.Pixel?.F1, o.Pixel?.BestF1, o.Pixel?.Iou, o.Pixel?.Auc, o.ManipulatedArea, Math.Round(o.DurationMs, 1), o.Error));
         }
     }

@@ -13,6 +13,9 @@ internal static class Csv
     /// <summary>One row with its line end.</summary>
     public static string Row(params object?[] cells) => string.Join(',', cells.Select(Cell)) + "\r\n";
 
+    /// <summary>A path, to be opened again: a relative one that would be a formula is defused with a leading <c>./</c>, which leads to the same file.</summary>
+    public static string Path(string path) => path.Length > 0 && Formula.Contains(path[0]) ? "./" + path : path;
+
     private static string Cell(object? value)
     {
         string text = value switch

@@ -93,7 +93,7 @@ public sealed class EvaluationDocumentTests : IDisposable
             Scores = new Dictionary<string, (double?, double?)> { ["shallowfake"] = (-1.5, 0.25) },
         };
         PerImageCsv.Write(Path.Combine(folder, "p.csv"), [outcome]);
-        File.ReadAllLines(Path.Combine(folder, "p.csv"))[1].ShouldBe("'@x.jpg,'=d,1,,likely_fake,0.25,,shallowfake,-1.5,0.25,,,,,,,,12.3,'+1");
+        File.ReadAllLines(Path.Combine(folder, "p.csv"))[1].ShouldBe("./@x.jpg,'=d,1,,likely_fake,0.25,,shallowfake,-1.5,0.25,,,,,,,,12.3,'+1");
     }
 
     [Fact]
@@ -138,6 +138,19 @@ public sealed class EvaluationDocumentTests : IDisposable
         empty.GetProperty("pixel").GetProperty("f1_at_0_5").ValueKind.ShouldBe(JsonValueKind.Null);
         empty.GetProperty("image").GetProperty("auc").ValueKind.ShouldBe(JsonValueKind.Null);
         json.GetProperty("calibration_version").ValueKind.ShouldBe(JsonValueKind.Null);
+    }
+
+    [Fact]
+    public void Data_sets_share_the_time_of_a_run_by_the_work_they_were()
+    {
+        ImageOutcome Took(string dataset, double seconds) =>
+            new() { Item = new EvaluationItem { Image = "/x.jpg", Name = "x.jpg", Forged = false, Dataset = dataset }, Took = TimeSpan.FromSeconds(seconds) };
+        ImageOutcome[] small = [Took("small", 1), Took("small", 1)], large = [Took("large", 6)], all = [.. small, .. large];
+        var elapsed = TimeSpan.FromSeconds(4); // two at a time
+        MetricsDocument.Rate(small, all, elapsed).ShouldBe(2.0);
+        MetricsDocument.Rate(large, all, elapsed)!.Value.ShouldBe(1 / 3.0, 1e-12);
+        MetricsDocument.Rate(all, all, elapsed).ShouldBe(0.75);
+        MetricsDocument.Rate([], all, elapsed).ShouldBeNull();
     }
 
     [Fact]

@@ -97,6 +97,8 @@ public sealed class CommandTests : IDisposable
         await WriteAsync("cut.jpg", whole[..(whole.Length / 2)]);
         await WriteAsync("text.jpg", "not a picture"u8.ToArray());
         await WriteAsync("notes.txt", "not looked at"u8.ToArray());
+        await WriteAsync("phone.HEIC", [0, 0, 0, 24, .. "ftypheic"u8, 0, 0, 0, 0, .. "mif1heic"u8]);
+        await WriteAsync("scan.bmp", [.. "BM"u8, .. new byte[60]]);
         string csv = Path.Combine(folder, "out", "results.csv"), masks = Path.Combine(folder, "masks");
 
         int exit = await CommandLine.RunAsync(["scan", folder, "--out", csv, "--masks", masks, "--json", Path.Combine(folder, "r.json")]);
@@ -105,7 +107,7 @@ public sealed class CommandTests : IDisposable
         using var reader = new CsvReader(new StreamReader(csv), CultureInfo.InvariantCulture);
         var rows = reader.GetRecords<Row>().ToDictionary(r => Path.GetFileName(r.image_path), StringComparer.Ordinal);
         reader.HeaderRecord.ShouldBe(["image_path", "prediction", "confidence", "score", "kind", "model", "error"]);
-        rows.Keys.Order(StringComparer.Ordinal).ShouldBe(["a.jpg", "b.png", "cut.jpg", "text.jpg"]);
+        rows.Keys.Order(StringComparer.Ordinal).ShouldBe(["a.jpg", "b.png", "cut.jpg", "phone.HEIC", "scan.bmp", "text.jpg"]);
         foreach (string good in (string[])["a.jpg", "b.png"])
         {
             var row = rows[good];
@@ -125,7 +127,11 @@ public sealed class CommandTests : IDisposable
         rows["cut.jpg"].prediction.ShouldBe("error");
         rows["cut.jpg"].error.ShouldStartWith("image_truncated");
         rows["cut.jpg"].score.ShouldBeEmpty();
-        rows["text.jpg"].error.ShouldStartWith("unsupported_format");
+        foreach (string other in (string[])["text.jpg", "phone.HEIC", "scan.bmp"])
+        {
+            rows[other].error.ShouldStartWith("unsupported_format");
+        }
+
         Directory.GetFiles(masks).Select(Path.GetFileName).Order(StringComparer.Ordinal).ShouldBe(["a.png", "b.png"]);
         using var mask = Palimpsest.Local.Evaluation.Pictures.Decode(Path.Combine(masks, "a.png"));
         (mask.Width, mask.Height).ShouldBe((192, 128));
@@ -164,6 +170,8 @@ public sealed class CommandTests : IDisposable
         counts.GetProperty("authentic").GetInt32().ShouldBe(3);
         counts.GetProperty("forged_with_mask").GetInt32().ShouldBe(3);
         all.GetProperty("all").GetProperty("verdicts").GetProperty("error").GetInt32().ShouldBe(1);
+        double rate = all.GetProperty("all").GetProperty("images_per_second").GetDouble();
+        all.GetProperty("datasets").GetProperty("set").GetProperty("images_per_second").GetDouble().ShouldBe(rate, rate * 1e-9);
         (await File.ReadAllLinesAsync(Path.Combine(output, "per-image.csv"))).Length.ShouldBe(8);
         (await File.ReadAllTextAsync(Path.Combine(output, "report.html"))).ShouldContain("Not analysed: 1");
     }

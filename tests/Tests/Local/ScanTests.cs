@@ -143,7 +143,7 @@ public sealed class ScanTests : IDisposable
     public async Task No_name_in_the_csv_is_a_formula()
     {
         ScanOutput.WriteCsv(At("r.csv"), [new DirectResult { Path = "=1+1.jpg", ErrorCode = "image_corrupt", Error = "-" }, new DirectResult { Path = "a=b, c.jpg", ErrorCode = "image_corrupt", Error = "x" }]);
-        (await File.ReadAllLinesAsync(At("r.csv")))[1..].ShouldBe(["'=1+1.jpg,error,,,,,image_corrupt: -", "\"a=b, c.jpg\",error,,,,,image_corrupt: x"]);
+        (await File.ReadAllLinesAsync(At("r.csv")))[1..].ShouldBe(["./=1+1.jpg,error,,,,,image_corrupt: -", "\"a=b, c.jpg\",error,,,,,image_corrupt: x"]);
     }
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
