@@ -13,9 +13,8 @@ internal sealed class BatchesEndpoint(
         var (request, cancellation) = (context.Request, context.RequestAborted);
         var tenant = TenantContext.Of(context);
         tenant.Require(Scopes.Submit);
-        await gate.EnsureRoomAsync(tenant.Tenant, 1, cancellation);
-        string? key = IdempotencyStore.KeyOf(request);
-        await using var reservation = key is null ? null : await idempotency.BeginAsync(tenant.Tenant, key, cancellation);
+        var refusal = await gate.RefusalAsync(tenant.Tenant, 1, cancellation);
+        await using var reservation = await idempotency.BeginAsync(request, tenant.Tenant, refusal, cancellation);
         using var submission = await reader.ReadAsync(request, cancellation);
         string hash = reservation is null ? "" : RequestHashes.Of(request, submission.Options, submission.Items.Select(i => i.Content));
         if (reservation?.Replay(hash) is { } stored)

@@ -40,6 +40,22 @@ internal sealed class IdempotencyStore(PlatformDatabase database, IOptions<Intak
             : throw ApiException.Malformed("Idempotency-Key must be one value of 1 to 255 visible ASCII characters.");
     }
 
+    /// <summary>
+    /// Reserves the request's key, or finds the answer it had; null without a key. When there is no room for new work (<paramref name="refusal"/>) it only finds: whoever lost the answer to
+    /// work that is accepted already asks for no more of it. A new key is refused as cheaply as none, by one read.
+    /// </summary>
+    /// <exception cref="ApiException">400, 409, or the refusal.</exception>
+    public async Task<IdempotencyReservation?> BeginAsync(HttpRequest request, string tenant, ApiException? refusal, CancellationToken cancellationToken)
+    {
+        string? key = KeyOf(request);
+        if (refusal is null)
+        {
+            return key is null ? null : await BeginAsync(tenant, key, cancellationToken);
+        }
+
+        return key is not null && await FindAsync(tenant, key, cancellationToken) is { } stored ? new IdempotencyReservation(this, tenant, key, "", stored) : throw refusal;
+    }
+
     /// <summary>Reserves the key, or finds the answer it had.</summary>
     /// <exception cref="ApiException">409: a request with this key is in flight.</exception>
     public async Task<IdempotencyReservation> BeginAsync(string tenant, string key, CancellationToken cancellationToken)
@@ -59,12 +75,7 @@ internal sealed class IdempotencyStore(PlatformDatabase database, IOptions<Intak
             return new IdempotencyReservation(this, tenant, key, owner, null);
         }
 
-        var row = await database.QueryFirstAsync<Row>(
-            """SELECT request_hash AS "RequestHash", status AS "Status", location AS "Location", body AS "Body" FROM idempotency WHERE tenant = @tenant AND key = @key""",
-            new { tenant, key }, cancellationToken);
-        return row is { Status: { } status, Body: { } body }
-            ? new IdempotencyReservation(this, tenant, key, owner, new StoredAnswer(row.RequestHash, (int)status, row.Location, body))
-            : throw InFlightElsewhere();
+        return await FindAsync(tenant, key, cancellationToken) is { } stored ? new IdempotencyReservation(this, tenant, key, owner, stored) : throw InFlightElsewhere();
     }
 
     /// <summary>Keeps the answer within the accepting transaction.</summary>
@@ -118,6 +129,14 @@ internal sealed class IdempotencyStore(PlatformDatabase database, IOptions<Intak
                 return removed;
             }
         }
+    }
+
+    private async Task<StoredAnswer?> FindAsync(string tenant, string key, CancellationToken cancellationToken)
+    {
+        var row = await database.QueryFirstAsync<Row>(
+            """SELECT request_hash AS "RequestHash", status AS "Status", location AS "Location", body AS "Body" FROM idempotency WHERE tenant = @tenant AND key = @key AND expires_at > @now""",
+            new { tenant, key, now = time.GetUtcNow().ToUnixTimeMilliseconds() }, cancellationToken);
+        return row is { Status: { } status, Body: { } body } ? new StoredAnswer(row.RequestHash, (int)status, row.Location, body) : null;
     }
 
     private static ApiException InFlightElsewhere() =>

@@ -8,21 +8,20 @@ namespace Palimpsest.Gateway;
 
 /// <summary><c>POST /v1/analyses</c>.</summary>
 internal sealed class AnalysesEndpoint(
-    SubmissionReader reader, Acceptance acceptance, UrlFetcher fetcher, IdempotencyStore idempotency, PendingGate gate, TenantLimits limits, PreferWait prefer, CallbackCheck callbacks)
+    SubmissionReader reader, IAnalysisStore analyses, Acceptance acceptance, UrlFetcher fetcher, IdempotencyStore idempotency, PendingGate gate, TenantLimits limits, PreferWait prefer, CallbackCheck callbacks)
 {
     public async Task PostAsync(HttpContext context)
     {
         var (request, cancellation) = (context.Request, context.RequestAborted);
         var tenant = TenantContext.Of(context);
         tenant.Require(Scopes.Submit);
-        await gate.EnsureRoomAsync(tenant.Tenant, 1, cancellation);
-        string? key = IdempotencyStore.KeyOf(request);
-        await using var reservation = key is null ? null : await idempotency.BeginAsync(tenant.Tenant, key, cancellation);
+        var refusal = await gate.RefusalAsync(tenant.Tenant, 1, cancellation);
+        await using var reservation = await idempotency.BeginAsync(request, tenant.Tenant, refusal, cancellation);
         using var sent = await reader.ReadAsync(request, cancellation);
         string hash = reservation is null ? "" : RequestHashes.Of(request, sent.Options, [RequestHashes.Content(sent.Image, sent.Url)]);
         if (reservation?.Replay(hash) is { } stored)
         {
-            await Answers.ReplayAsync(context, stored);
+            await ReplayAsync(context, tenant.Tenant, stored);
             return;
         }
 
@@ -40,14 +39,45 @@ internal sealed class AnalysesEndpoint(
         var record = item.Record;
         using var waiter = prefer.Listen(request, record);
         await CommitAsync(item, reservation, hash, cancellation);
-        if (waiter is not null && context.Features.GetRequiredFeature<OpenRequest>().TryWait() && await waiter.EndedAsync(cancellation) is { } ended)
+        if (waiter is null || !await WaitAsync(context, waiter))
         {
-            context.Response.Headers["Preference-Applied"] = $"wait={waiter.Seconds}";
-            await Answers.WriteAsync(context, StatusCodes.Status200OK, Answers.Location(ended), Answers.Body(ended));
+            await Answers.WriteAsync(context, StatusCodes.Status202Accepted, Answers.Location(record), Answers.Body(record));
+        }
+    }
+
+    /// <summary>The stored answer; to a client that waits, the analysis as a first request would show it. What was stored when it was accepted says 'queued' for ever.</summary>
+    private async Task ReplayAsync(HttpContext context, string tenant, StoredAnswer stored)
+    {
+        var (request, cancellation) = (context.Request, context.RequestAborted);
+        if (!prefer.IsAsked(request) || stored.Location is not { } location || await FindAsync() is not { } record)
+        {
+            await Answers.ReplayAsync(context, stored);
             return;
         }
 
-        await Answers.WriteAsync(context, StatusCodes.Status202Accepted, Answers.Location(record), Answers.Body(record));
+        context.Response.Headers["Idempotent-Replayed"] = "true";
+        using var waiter = prefer.Listen(request, record);
+        if (waiter is null || !await WaitAsync(context, waiter))
+        {
+            record = await FindAsync() ?? record;
+            await Answers.WriteAsync(context, StatusCodes.Status202Accepted, location, Answers.Body(record));
+        }
+
+        async Task<AnalysisRecord?> FindAsync() =>
+            await analyses.FindAsync(tenant, location[(location.LastIndexOf('/') + 1)..], cancellation) is { Findings.Deleted: false } found ? found : null;
+    }
+
+    /// <summary>Answers 200 when it ends in time; false when it does not, or nobody may wait any more.</summary>
+    private static async Task<bool> WaitAsync(HttpContext context, PreferWait.Waiter waiter)
+    {
+        if (!context.Features.GetRequiredFeature<OpenRequest>().TryWait() || await waiter.EndedAsync(context.RequestAborted) is not { } ended)
+        {
+            return false;
+        }
+
+        context.Response.Headers["Preference-Applied"] = $"wait={waiter.Seconds}";
+        await Answers.WriteAsync(context, StatusCodes.Status200OK, Answers.Location(ended), Answers.Body(ended));
+        return true;
     }
 
     private async Task CommitAsync(Prepared item, IdempotencyReservation? reservation, string hash, CancellationToken cancellationToken)

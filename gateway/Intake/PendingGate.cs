@@ -19,16 +19,23 @@ internal sealed class PendingGate(PlatformDatabase database, IBlobStore blobs, T
     private long freeBytes = long.MaxValue;
     private long? lookedAt; // a timestamp: the clock may be set back
 
-    /// <exception cref="ApiException">503 overloaded, 503 unavailable when the volume is full, or 429 rate_limited when the tenant has too many in flight.</exception>
-    public async Task EnsureRoomAsync(string tenant, int items, CancellationToken cancellationToken)
+    /// <summary>Null when there is room for so many more; else 503 overloaded, 503 unavailable when the volume is full, or 429 rate_limited when the tenant has too many in flight.</summary>
+    public async Task<ApiException?> RefusalAsync(string tenant, int items, CancellationToken cancellationToken)
     {
         await LookAsync(Fresh, cancellationToken);
-        if (Refusal(tenant, items) is not null)
+        if (Refusal(tenant, items) is null)
         {
-            await LookAsync(FreshEnoughToRefuse, cancellationToken);
+            return null;
         }
 
-        if (Refusal(tenant, items) is { } refusal)
+        await LookAsync(FreshEnoughToRefuse, cancellationToken);
+        return Refusal(tenant, items);
+    }
+
+    /// <exception cref="ApiException">As <see cref="RefusalAsync"/>.</exception>
+    public async Task EnsureRoomAsync(string tenant, int items, CancellationToken cancellationToken)
+    {
+        if (await RefusalAsync(tenant, items, cancellationToken) is { } refusal)
         {
             throw refusal;
         }

@@ -12,6 +12,9 @@ internal sealed class PreferWait(IAnalysisStore analyses, IAnalysisSignals signa
     public Waiter? Listen(HttpRequest request, AnalysisRecord record) =>
         SecondsOf(request) is { } seconds ? new Waiter(analyses, signals.Subscribe(record.Id), record, seconds, time) : null;
 
+    /// <summary>The request asks to wait, understandably.</summary>
+    public bool IsAsked(HttpRequest request) => SecondsOf(request) is not null;
+
     /// <summary>Seconds asked for, cut to the limit; null when not asked, or not understood (a preference may be ignored).</summary>
     private int? SecondsOf(HttpRequest request)
     {

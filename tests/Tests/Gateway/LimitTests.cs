@@ -121,6 +121,25 @@ public sealed class LimitTests
         await theirs.AnalysisAsync();
     }
 
+    [Theory]
+    [InlineData("Limits:JobsInFlight", 429, ErrorCodes.RateLimited)]
+    [InlineData("Intake:MaxPending", 503, ErrorCodes.Overloaded)]
+    public async Task Whoever_lost_the_answer_to_accepted_work_gets_it_although_there_is_no_room(string limit, int status, string code)
+    {
+        await using var host = await GatewayHost.StartAsync(new() { [limit] = "1" });
+        using var first = await SendAsync("k");
+        string id = (await first.AnalysisAsync()).Id;
+        using var again = await SendAsync("k");
+        (await again.AnalysisAsync()).Id.ShouldBe(id);
+        using var other = await SendAsync("new");
+        await other.ProblemAsync(status, code);
+        using var batch = await host.Client.SendAsync(Api.Post(Api.Form(Api.Jpeg()), "/v1/batches", ("Idempotency-Key", "new")));
+        await batch.ProblemAsync(status, code);
+        (await host.Service<PlatformDatabase>().QueryAsync<string>("SELECT key FROM idempotency", null, default)).ShouldBe(["k"], "a refused key is not reserved");
+
+        Task<HttpResponseMessage> SendAsync(string key) => host.Client.SendAsync(Api.Post(Api.Form(Api.Jpeg()), headers: ("Idempotency-Key", key)));
+    }
+
     [Fact]
     public async Task When_too_much_waits_everybody_gets_503()
     {
