@@ -8,7 +8,8 @@ namespace Palimpsest.Gateway;
 
 /// <summary><c>POST /v1/analyses</c>.</summary>
 internal sealed class AnalysesEndpoint(
-    SubmissionReader reader, IAnalysisStore analyses, Acceptance acceptance, UrlFetcher fetcher, IdempotencyStore idempotency, PendingGate gate, TenantLimits limits, PreferWait prefer, CallbackCheck callbacks)
+    SubmissionReader reader, IAnalysisStore analyses, Acceptance acceptance, UrlFetcher fetcher, IdempotencyStore idempotency, PendingGate gate, TenantLimits limits, PreferWait prefer, CallbackCheck callbacks,
+    ZeroRetention zero)
 {
     public async Task PostAsync(HttpContext context)
     {
@@ -68,13 +69,14 @@ internal sealed class AnalysesEndpoint(
     }
 
     /// <summary>Answers 200 when it ends in time; false when it does not, or nobody may wait any more.</summary>
-    private static async Task<bool> WaitAsync(HttpContext context, PreferWait.Waiter waiter)
+    private async Task<bool> WaitAsync(HttpContext context, PreferWait.Waiter waiter)
     {
         if (!context.Features.GetRequiredFeature<OpenRequest>().TryWait() || await waiter.EndedAsync(context.RequestAborted) is not { } ended)
         {
             return false;
         }
 
+        await zero.DeliveredAsync(ended, context.RequestAborted);
         context.Response.Headers["Preference-Applied"] = $"wait={waiter.Seconds}";
         await Answers.WriteAsync(context, StatusCodes.Status200OK, Answers.Location(ended), Answers.Body(ended));
         return true;

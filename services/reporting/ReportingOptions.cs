@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Palimpsest.Hosting;
 
 namespace Palimpsest.Reporting;
 
@@ -52,13 +53,13 @@ internal sealed class ReportingOptions
     [Range(0, 720)]
     public double ResultCacheHours { get; set; } = 72;
 
-    /// <summary>Zero retention without a webhook: how long the client may fetch mask and report, minutes.</summary>
+    /// <summary>Zero retention without a webhook: how long a result that nobody asks for is kept, minutes.</summary>
     [Range(0, 10_080)]
     public double ZeroRetentionGraceMinutes { get; set; } = 60;
 
-    /// <summary>Zero retention with a webhook: how long after its delivery the receiver may fetch the mask it links to, seconds.</summary>
+    /// <summary>Zero retention: how long after the result was delivered, by a webhook or to a client that asked, the mask it links to may be fetched, seconds.</summary>
     [Range(0, 86_400)]
-    public double ZeroRetentionFetchSeconds { get; set; } = 30;
+    public double ZeroRetentionFetchSeconds { get; set; } = ZeroRetention.FetchSeconds;
 
     /// <summary>Time between two retention sweeps, seconds.</summary>
     [Range(0.05, 86_400)]

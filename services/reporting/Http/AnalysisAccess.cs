@@ -7,11 +7,15 @@ namespace Palimpsest.Reporting;
 internal static class AnalysisAccess
 {
     /// <summary>The caller's analysis.</summary>
+    /// <param name="store">All of them.</param>
+    /// <param name="context">Says who asks.</param>
+    /// <param name="id">The analysis.</param>
+    /// <param name="canceled">Also one that was deleted before it ended: whoever waits for it must learn that.</param>
     /// <exception cref="ApiException">404 not there or not the caller's; 410 deleted.</exception>
-    public static async Task<AnalysisRecord> FindForAsync(this IAnalysisStore store, HttpContext context, string id)
+    public static async Task<AnalysisRecord> FindForAsync(this IAnalysisStore store, HttpContext context, string id, bool canceled = false)
     {
         var record = await store.FindAsync(TenantContext.Of(context).Tenant, id, context.RequestAborted) ?? throw ApiException.NotFound("analysis");
-        return record.Findings.Deleted ? throw new ApiException(StatusCodes.Status410Gone, ErrorCodes.Erased, "This analysis was deleted.") : record;
+        return record.Findings.Deleted && !(canceled && record.Status == AnalysisStatuses.Canceled) ? throw new ApiException(StatusCodes.Status410Gone, ErrorCodes.Erased, "This analysis was deleted.") : record;
     }
 
     /// <summary>The caller's analysis with its report and pictures.</summary>

@@ -13,9 +13,9 @@ internal static class AnalysisEndpoints
         routes.MapDelete("/analyses/{id}", DeleteAsync).WithName("deleteAnalysis").WithTags("Analyses").WithSummary("Cancel what has not run; erase image, masks and report").Produces(204);
     }
 
-    private static async Task<IResult> GetAsync(string id, HttpContext context, IAnalysisStore store)
+    private static async Task<IResult> GetAsync(string id, HttpContext context, IAnalysisStore store, ZeroRetention zero)
     {
-        var record = await store.FindForAsync(context, id);
+        var record = await store.FindForAsync(context, id, canceled: true);
         string etag = $"\"{record.Id}.{record.Version}\"";
         context.Response.Headers.ETag = etag;
         context.Response.Headers.CacheControl = "private, no-cache";
@@ -27,6 +27,10 @@ internal static class AnalysisEndpoints
         if (!AnalysisStatuses.IsTerminal(record.Status))
         {
             context.Response.Headers.RetryAfter = "1";
+        }
+        else if (!HttpMethods.IsHead(context.Request.Method))
+        {
+            await zero.DeliveredAsync(record, context.RequestAborted);
         }
 
         return Results.Json(AnalysisDocuments.From(record), PlatformJson.Options);

@@ -15,12 +15,13 @@ internal static class EventStream
     public static void MapEvents(this IEndpointRouteBuilder routes) => routes.MapGet("/analyses/{id}/events", StreamAsync)
         .WithName("streamEvents").WithTags("Analyses").WithSummary("Progress as server-sent events").Produces<string>(200, "text/event-stream");
 
-    private static async Task StreamAsync(string id, HttpContext context, IAnalysisStore store, IAnalysisSignals signals, TimeProvider time, IHostApplicationLifetime lifetime)
+    private static async Task StreamAsync(string id, HttpContext context, IAnalysisStore store, IAnalysisSignals signals, ZeroRetention zero, TimeProvider time, IHostApplicationLifetime lifetime)
     {
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
         using var subscription = signals.Subscribe(id);
-        var record = await store.FindForAsync(context, id);
-        int seen = int.TryParse(context.Request.Headers["Last-Event-ID"], out int last) ? last : 0;
+        var record = await store.FindForAsync(context, id, canceled: true);
+        // One that is ahead is not of this record (another analysis, a database put back): whoever waited for the next would wait for ever.
+        int seen = int.TryParse(context.Request.Headers["Last-Event-ID"], out int last) && last <= record.Version ? last : 0;
         if (AnalysisStatuses.IsTerminal(record.Status) && seen >= record.Version)
         {
             context.Response.StatusCode = StatusCodes.Status204NoContent;
@@ -38,7 +39,10 @@ internal static class EventStream
         try
         {
             await context.Response.WriteAsync("retry: 2000\n\n", stopping.Token);
-            await FollowAsync(context, store, record, seen, subscription, time, stopping.Token);
+            if (await FollowAsync(context, store, record, seen, subscription, time, stopping.Token) is { } ended)
+            {
+                await zero.DeliveredAsync(ended, stopping.Token);
+            }
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
@@ -46,7 +50,8 @@ internal static class EventStream
         }
     }
 
-    private static async Task FollowAsync(
+    /// <returns>The record whose end was told; null when it is gone.</returns>
+    private static async Task<AnalysisRecord?> FollowAsync(
         HttpContext context, IAnalysisStore store, AnalysisRecord? record, int seen, AnalysisSubscription subscription, TimeProvider time, CancellationToken cancellationToken)
     {
         var (tenant, id) = (record!.Tenant, record.Id);
@@ -61,7 +66,7 @@ internal static class EventStream
                 changed = written;
                 if (AnalysisStatuses.IsTerminal(record.Status))
                 {
-                    return;
+                    return record;
                 }
             }
             else if (time.GetUtcNow() - written >= Heartbeat)
@@ -74,6 +79,8 @@ internal static class EventStream
             await subscription.WaitAsync(Pause(time.GetUtcNow(), changed, written), ended: false, cancellationToken);
             record = await store.FindAsync(tenant, id, cancellationToken);
         }
+
+        return null;
     }
 
     /// <summary>The signal is a hint: the database is looked into in any case. Not past the next heartbeat.</summary>

@@ -9,12 +9,9 @@ namespace Palimpsest.Reporting;
 /// <param name="NextCursor">For the next page; null on the last.</param>
 internal sealed record AnalysisPage(IReadOnlyList<AnalysisDocument> Items, string? NextCursor);
 
-/// <summary><c>GET /v1/analyses</c>: as JSON page by page, as CSV whole.</summary>
+/// <summary><c>GET /v1/analyses</c>: page by page; as CSV whole unless a limit is given.</summary>
 internal static class ListEndpoint
 {
-    /// <summary>Rows of a CSV export at most; more is fetched by narrower filters.</summary>
-    private const int MostRows = 100_000;
-
     public static void MapList(this IEndpointRouteBuilder routes) => routes.MapGet("/analyses", ListAsync)
         .WithName("listAnalyses").WithTags("Analyses").WithSummary("Your analyses, newest first; 'Accept: text/csv' exports").Produces<AnalysisPage>();
 
@@ -30,7 +27,8 @@ internal static class ListEndpoint
         };
         string tenant = TenantContext.Of(context).Tenant;
         context.Response.Headers.CacheControl = "private, no-store";
-        if (WantsCsv(context.Request))
+        bool csv = WantsCsv(context.Request);
+        if (csv && limit is null or "")
         {
             return Results.Stream(body => WriteCsvAsync(body, store, tenant, filter, context.RequestAborted), Csv.ContentType, "analyses.csv");
         }
@@ -38,7 +36,10 @@ internal static class ListEndpoint
         var rows = await store.ListAsync(tenant, filter with { Limit = filter.Limit + 1 }, context.RequestAborted);
         string? next = rows.Count > filter.Limit ? Paging.Cursor(rows[filter.Limit - 1].CreatedAt, rows[filter.Limit - 1].Id) : null;
         Paging.LinkNext(context, next);
-        return Results.Json(new AnalysisPage([.. rows.Take(filter.Limit).Where(Shown).Select(AnalysisDocuments.From)], next), PlatformJson.Options);
+        var page = rows.Take(filter.Limit).Select(AnalysisDocuments.From);
+        return csv
+            ? Results.File(Encoding.UTF8.GetBytes(AnalysisRows.Header + string.Concat(page.Select(AnalysisRows.Row))), Csv.ContentType, "analyses.csv")
+            : Results.Json(new AnalysisPage([.. page], next), PlatformJson.Options);
     }
 
     /// <summary>Page by page into the answer, so that an export of any length takes one page of memory.</summary>
@@ -47,10 +48,10 @@ internal static class ListEndpoint
         await using var text = new StreamWriter(body, new UTF8Encoding(false), leaveOpen: true);
         await text.WriteAsync(AnalysisRows.Header);
         var page = filter with { Limit = 500 };
-        for (int written = 0; written < MostRows;)
+        while (true)
         {
             var rows = await store.ListAsync(tenant, page, cancellationToken);
-            foreach (var record in rows.Where(Shown))
+            foreach (var record in rows)
             {
                 await text.WriteAsync(AnalysisRows.Row(AnalysisDocuments.From(record)));
             }
@@ -60,12 +61,9 @@ internal static class ListEndpoint
                 break;
             }
 
-            written += rows.Count;
             page = page with { After = (rows[^1].CreatedAt, rows[^1].Id) };
         }
     }
-
-    private static bool Shown(AnalysisRecord record) => !record.Findings.Deleted;
 
     private static bool WantsCsv(HttpRequest request) =>
         request.GetTypedHeaders().Accept.Where(a => a.Quality is not 0).OrderByDescending(a => a.Quality ?? 1)

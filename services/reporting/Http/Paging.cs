@@ -9,12 +9,12 @@ internal static class Paging
 {
     private const int Most = 200;
 
-    /// <summary>Rows a page.</summary>
+    /// <summary>Rows a page: what is asked for, <see cref="Most"/> at most.</summary>
     /// <exception cref="ApiException">422.</exception>
     public static int Limit(string? value) =>
         value is null or "" ? 50
-        : int.TryParse(value, out int limit) && limit is >= 1 and <= Most ? limit
-        : throw ApiException.InvalidOption("limit", $"limit is a number from 1 to {Most}.");
+        : long.TryParse(value, out long limit) && limit >= 1 ? (int)Math.Min(limit, Most)
+        : throw ApiException.InvalidOption("limit", $"limit is a number from 1; a page has {Most} rows at most.");
 
     /// <summary>The cursor after a row.</summary>
     public static string Cursor(DateTimeOffset createdAt, string id) => Base64Url.EncodeToString(Encoding.UTF8.GetBytes($"{createdAt.ToUnixTimeMilliseconds()}.{id}"));

@@ -4,8 +4,8 @@ using Palimpsest.Hosting;
 namespace Palimpsest.Reporting;
 
 /// <summary>
-/// Erases what has been kept long enough: by default at <c>ExpiresAt</c>; with <c>retention: zero</c> as soon as the result is delivered or delivery was given up, and without a
-/// webhook after a short grace. Also removes blobs that no analysis speaks of, and the records of what was erased long ago.
+/// Erases what has been kept long enough: by default at <c>ExpiresAt</c>; with <c>retention: zero</c> as soon as the result is delivered (by a webhook, or to a client that asked)
+/// or delivery was given up, and after a grace when nobody asks. Also removes blobs that no analysis speaks of, and the records of what was erased long ago.
 /// </summary>
 internal sealed partial class RetentionSweep(
     PlatformDatabase database, IAnalysisStore store, IBlobStore blobs, AnalysisEraser eraser, ReportingOptions options, TimeProvider time, ILogger<RetentionSweep> log) : BackgroundService
@@ -37,8 +37,10 @@ internal sealed partial class RetentionSweep(
             {
                 if (await KeepUntilAsync(record, now, cancellationToken) is { } later)
                 {
-                    // Not a change that a client could see: the version stays.
-                    await database.ExecuteAsync("UPDATE analyses SET expires_at = @later WHERE id = @id", new { id = record.Id, later = later.ToUnixTimeMilliseconds() }, cancellationToken);
+                    // Not a change that a client could see: the version stays. Unless the client has just been given it, which is sooner.
+                    await database.ExecuteAsync(
+                        "UPDATE analyses SET expires_at = @later WHERE id = @id AND expires_at = @seen",
+                        new { id = record.Id, later = later.ToUnixTimeMilliseconds(), seen = record.ExpiresAt.ToUnixTimeMilliseconds() }, cancellationToken);
                     continue;
                 }
 
@@ -175,6 +177,8 @@ internal sealed partial class RetentionSweep(
         var deliveries = (await database.QueryFirstAsync<DeliveryCounts>(Deliveries, new { id = record.Id, tenant = record.Tenant }, cancellationToken))!;
         DateTimeOffset? until = deliveries switch
         {
+            // Later than its end: that grace is over, or the client has been given the result.
+            { Total: 0 } when record.ExpiresAt != completed => null,
             { Total: 0 } => completed.AddMinutes(options.ZeroRetentionGraceMinutes),
             { Pending: > 0 } => now.AddSeconds(options.RetentionSweepSeconds),
             { Delivered: { } at } => DateTimeOffset.FromUnixTimeMilliseconds(at).AddSeconds(options.ZeroRetentionFetchSeconds),

@@ -88,6 +88,7 @@ public sealed class PlatformBuilder
         Services.AddHostedService<SchemaMigrator>();
         Services.AddSingleton<OutboxStore>();
         Services.AddSingleton<IAnalysisStore, AnalysisStore>();
+        Services.AddSingleton<ZeroRetention>();
         Services.AddSingleton<IDetectorRegistry, DetectorRegistry>();
         Services.AddSingleton(s => Calibration.Load(Settings.ModelsDirectory, s.GetRequiredService<ILogger<Calibration>>()));
         Services.AddSingleton<IBlobStore, FileBlobStore>();

@@ -127,6 +127,40 @@ public sealed class AnswerTests : IAsyncLifetime
         response.Headers.Location!.OriginalString.ShouldBe("/v1/analyses/" + id);
     }
 
+    [Fact]
+    public async Task Sending_again_with_a_wait_tells_what_has_become_of_it()
+    {
+        using var first = await SendAsync("wait=0");
+        var record = (await host.Service<IAnalysisStore>().LoadAsync((await first.AnalysisAsync()).Id, default))!;
+        using var early = await SendAsync("wait=1");
+        (await early.AnalysisAsync()).Status.ShouldBe(AnalysisStatuses.Queued);
+        early.Headers.GetValues("Idempotent-Replayed").Single().ShouldBe("true");
+
+        await FinishAsync(record);
+        using var late = await SendAsync("wait=1");
+        (await late.AnalysisAsync(HttpStatusCode.OK)).ShouldSatisfyAllConditions(a => a.Status.ShouldBe(AnalysisStatuses.Succeeded), a => a.Id.ShouldBe(record.Id));
+        late.Headers.GetValues("Preference-Applied").Single().ShouldBe("wait=1");
+        late.Headers.GetValues("Idempotent-Replayed").Single().ShouldBe("true");
+        using var impatient = await SendAsync("return=minimal");
+        (await impatient.AnalysisAsync()).Status.ShouldBe(AnalysisStatuses.Queued, "whoever does not wait gets the answer that was given");
+
+        Task<HttpResponseMessage> SendAsync(string prefer) => host.Client.SendAsync(Api.Post(Api.Form(Api.Jpeg()), "/v1/analyses", ("Idempotency-Key", "k"), ("Prefer", prefer)));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_keeps_nothing_counts_as_delivered_to_whoever_waited(bool zero)
+    {
+        var request = host.Client.SendAsync(Api.Post(Api.Form(Api.Jpeg(), ("retention", zero ? "zero" : "default")), headers: ("Prefer", "wait=30")));
+        string id = await Eventually(async () => (await host.Service<IAnalysisStore>().ListAsync("acme", new AnalysisFilter(), default)).FirstOrDefault()?.Id);
+        await FinishAsync((await host.Service<IAnalysisStore>().LoadAsync(id, default))!);
+        using var response = await request;
+        await response.AnalysisAsync(HttpStatusCode.OK);
+        var left = (await host.Service<IAnalysisStore>().LoadAsync(id, default))!.ExpiresAt - TimeProvider.System.GetUtcNow();
+        (left < TimeSpan.FromSeconds(31)).ShouldBe(zero);
+    }
+
     [Theory]
     [InlineData("wait=1")]
     [InlineData("wait=0")]
@@ -205,6 +239,22 @@ public sealed class AnswerTests : IAsyncLifetime
         var batch = JsonSerializer.Deserialize<BatchDocument>(await response.Content.ReadAsStringAsync(), PlatformJson.Options)!;
         batch.Items.Select(i => i.Error?.Code).ShouldBe([null, ErrorCodes.UnsupportedFormat, ErrorCodes.AddressRefused, ErrorCodes.FetchFailed]);
         batch.Items[0].Url.ShouldBe(at + "/a.jpg");
+    }
+
+    [Fact]
+    public async Task A_batch_may_be_a_bare_list_of_urls()
+    {
+        string at = pictures.Urls.First();
+        using var response = await host.Client.PostAsJsonAsync("/v1/batches?detectors=both", new[] { at + "/a.jpg", at + "/text" });
+        string body = await response.Content.ReadAsStringAsync();
+        response.StatusCode.ShouldBe(HttpStatusCode.Accepted, body);
+        var batch = JsonSerializer.Deserialize<BatchDocument>(body, PlatformJson.Options)!;
+        batch.Items.Select(i => i.Error?.Code).ShouldBe([null, ErrorCodes.UnsupportedFormat]);
+        (await host.Service<IAnalysisStore>().LoadAsync(batch.Items[0].AnalysisId!, default))!.Request.Options.Detectors.ShouldBe("both");
+        using var none = await host.Client.PostAsJsonAsync("/v1/batches", Array.Empty<string>());
+        await none.ProblemAsync(400, ErrorCodes.ImageMissing);
+        using var numbers = await host.Client.PostAsJsonAsync("/v1/batches", new[] { 1 });
+        await numbers.ProblemAsync(422, ErrorCodes.InvalidOption);
     }
 
     [Theory]

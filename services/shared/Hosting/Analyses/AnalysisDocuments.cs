@@ -48,7 +48,7 @@ public static class AnalysisDocuments
                 Self = self,
                 Mask = shown ? self + "/mask" : null,
                 Overlay = shown ? self + "/overlay" : null,
-                Report = AnalysisStatuses.IsTerminal(record.Status) ? self + "/report" : null,
+                Report = AnalysisStatuses.IsTerminal(record.Status) && !findings.Deleted ? self + "/report" : null,
                 Events = self + "/events",
             },
         };

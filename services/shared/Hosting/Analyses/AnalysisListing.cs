@@ -10,6 +10,9 @@ internal static class AnalysisListing
 {
     private const string ByVerdict = "tenant = @tenant AND verdict = @verdict";
 
+    // What a client deleted is gone (410). Only one that had not ended is still told of, to whoever asks for the canceled. In JSON no text within a string reads like this.
+    private const string Shown = """ AND (erased_at IS NULL OR findings NOT LIKE '%"deleted":true%')""";
+
     /// <summary>Conditions over the parameters tenant, status, verdict, sha256, at and after.</summary>
     public static string Where(AnalysisFilter filter)
     {
@@ -25,6 +28,7 @@ internal static class AnalysisListing
         };
         return served + (filter.Status is null ? "" : " AND status = @status")
             + (filter.Verdict is null || served == ByVerdict ? "" : $" AND {PlatformDatabase.Unindexed("verdict")} = @verdict")
+            + (filter.Status == AnalysisStatuses.Canceled ? "" : Shown)
             + (filter.After is null ? "" : " AND (created_at, id) < (@at, @after)");
     }
 }
