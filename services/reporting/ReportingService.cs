@@ -38,6 +38,8 @@ public static class ReportingService
         services.AddSingleton<PicturesUnderway>();
         services.AddSingleton<FeedbackExport>();
         services.AddSingleton<AnalysisEraser>();
+        services.AddSingleton<StoredAnswers>();
+        services.AddSingleton<BatchEraser>();
         platform.AddConsumers(bus =>
         {
             bus.AddConsumer<ReportConsumer, ReportDefinition>();

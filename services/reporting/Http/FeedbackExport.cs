@@ -27,13 +27,16 @@ internal sealed class FeedbackExport(IAnalysisStore store, IBlobStore blobs) : I
 
     private readonly Turns turns = new(AtOnce, ofOneTenant: 1, TimeSpan.Zero, "Feedback is being exported already. Try again when that is finished.");
 
-    /// <summary>The manifest.</summary>
+    /// <summary>The manifest, of the same pictures as the zip: those that are still there.</summary>
     public async Task<string> CsvAsync(string tenant, IReadOnlyList<FeedbackRow> rows, CancellationToken cancellationToken)
     {
         var csv = new StringBuilder(Header);
         foreach (var row in rows)
         {
-            csv.Append(Line(row, await store.FindAsync(tenant, row.AnalysisId, cancellationToken)));
+            if (await store.FindAsync(tenant, row.AnalysisId, cancellationToken) is { ErasedAt: null } record)
+            {
+                csv.Append(Line(row, record));
+            }
         }
 
         return csv.ToString();
@@ -68,10 +71,11 @@ internal sealed class FeedbackExport(IAnalysisStore store, IBlobStore blobs) : I
 
     private static string Header => Csv.Row("image", "mask", "label", "dataset", "kind", "analysis_id", "verdict", "score", "note");
 
-    private static string Line(FeedbackRow row, AnalysisRecord? record) => Csv.Row(
-        ImageName(row, record), "", row.Label == "fake" ? 1 : 0, "feedback", record?.Findings.Result?.Kind, row.AnalysisId, record?.Findings.Result?.Verdict, record?.Findings.Result?.Score, row.Note);
+    // No kind: that is what the picture really is, which a moderator was not asked; what the platform took it for must not be read as the truth it is measured by.
+    private static string Line(FeedbackRow row, AnalysisRecord record) => Csv.Row(
+        ImageName(row, record), "", row.Label == "fake" ? 1 : 0, "feedback", null, row.AnalysisId, record.Findings.Result?.Verdict, record.Findings.Result?.Score, row.Note);
 
-    private static string ImageName(FeedbackRow row, AnalysisRecord? record) => $"images/{row.AnalysisId}.{record?.Request.Format ?? "bin"}";
+    private static string ImageName(FeedbackRow row, AnalysisRecord record) => $"images/{row.AnalysisId}.{record.Request.Format}";
 
     private async Task PackAsync(ZipArchive zip, string tenant, IReadOnlyList<FeedbackRow> rows, CancellationToken cancellationToken)
     {

@@ -4,7 +4,9 @@ using Palimpsest.Reporting.Webhooks;
 namespace Palimpsest.Reporting;
 
 /// <summary>Erases an analysis: the row says so first, then the blobs go. A crash between the two leaves blobs that the orphan sweep removes.</summary>
-internal sealed class AnalysisEraser(AnalysisUpdater updater, IBlobStore blobs, IPlatformCache cache, RenderedImages rendered, NearDuplicates duplicates, DeliveryStore deliveries)
+internal sealed class AnalysisEraser(
+    AnalysisUpdater updater, PlatformDatabase database, IBlobStore blobs, IPlatformCache cache, RenderedImages rendered, NearDuplicates duplicates, DeliveryStore deliveries, StoredAnswers answers,
+    BatchEraser batches)
 {
     /// <summary>Applies <paramref name="event"/> (<see cref="AnalysisDeleted"/> or <see cref="AnalysisExpired"/>) and removes the bytes.</summary>
     public async Task EraseAsync(AnalysisRecord record, object @event, CancellationToken cancellationToken)
@@ -22,10 +24,22 @@ internal sealed class AnalysisEraser(AnalysisUpdater updater, IBlobStore blobs, 
             await cache.RemoveAsync(key, cancellationToken);
         }
 
-        if (@event is AnalysisDeleted)
+        bool deleted = @event is AnalysisDeleted;
+        if (deleted)
         {
-            // The client wants it gone: nothing more is sent about it, and the delivery log keeps no copy of its report.
+            // The client wants it gone: nothing more is sent about it, the delivery log keeps no copy of its report, and what a moderator wrote of it goes, too.
             await deliveries.EraseAsync(record.Id, cancellationToken);
+            await database.ExecuteAsync("DELETE FROM feedback WHERE analysis_id = @id AND tenant = @tenant", new { id = record.Id, tenant = record.Tenant }, cancellationToken);
+        }
+        else
+        {
+            await deliveries.ForgetAsync(record.Id, cancellationToken);
+        }
+
+        await answers.EraseAsync(record, deleted, cancellationToken);
+        if (record.Request.BatchId is { } batch)
+        {
+            await batches.EraseAsync(batch, keepMetadata: !deleted && record.Request.ZeroRetention, cancellationToken);
         }
 
         await duplicates.ForgetAsync(record.Id, cancellationToken);

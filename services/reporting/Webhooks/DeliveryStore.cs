@@ -166,6 +166,10 @@ internal sealed class DeliveryStore(PlatformDatabase database, TimeProvider time
         "UPDATE webhook_deliveries SET body = '', state = CASE state WHEN 'pending' THEN 'failed' ELSE state END, due_at = NULL, last_error = COALESCE(last_error, 'The analysis was erased.') WHERE analysis_id = @analysisId",
         new { analysisId }, cancellationToken);
 
+    /// <summary>Erasure when its time is over: the log keeps no copy of the report. What is still to be sent is kept until then.</summary>
+    public Task<int> ForgetAsync(string analysisId, CancellationToken cancellationToken) =>
+        database.ExecuteAsync("UPDATE webhook_deliveries SET body = '' WHERE analysis_id = @analysisId AND state <> 'pending'", new { analysisId }, cancellationToken);
+
     /// <summary>
     /// Until when a target rests: as long as it asked, and on to the next full ten seconds (minute, for a long rest). So those that are answered one after the other hold until the same moment,
     /// and only the first of them writes to everything that waits.

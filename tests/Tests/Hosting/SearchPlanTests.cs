@@ -50,6 +50,7 @@ internal static class Searches
             .. deliveries.SelectMany(d => new[] { d, d with { Filter = d.Filter with { After = Cursor } } })
                 .Select(d => (d.Filter.ToString(), $"SELECT * FROM webhook_deliveries WHERE {EndpointStore.Where(d.Filter)} ORDER BY created_at DESC, id DESC LIMIT @limit", Log(d.Filter), d.Index)),
             ("batches of a page", BatchEndpoints.Counts(database), new { tenant = "acme", ids = new[] { "ba_1", "ba_2", "ba_3" } }, "analyses_batch"),
+            ("answers kept of an analysis", StoredAnswers.Find, new { tenant = "acme", location = "/v1/analyses/an_1" }, "idempotency_location"),
         ];
     }
 }
@@ -160,7 +161,13 @@ public sealed class SearchPlanPostgresTests : IAsyncLifetime
             FROM generate_series(1, 20000) n
             """,
             null, default);
-        await database.ExecuteAsync("ANALYZE analyses, webhook_deliveries", null, default);
+        await database.ExecuteAsync(
+            """
+            INSERT INTO idempotency (tenant, key, request_hash, status, location, body, created_at, expires_at)
+            SELECT CASE n % 7 WHEN 0 THEN 'acme' ELSE 'globex' END, n::text, 'h', 202, '/v1/analyses/an_' || n, '{}', n, n FROM generate_series(1, 20000) n
+            """,
+            null, default);
+        await database.ExecuteAsync("ANALYZE analyses, webhook_deliveries, idempotency", null, default);
     }
 
     private sealed class Warnings : ILogger<SchemaMigrator>

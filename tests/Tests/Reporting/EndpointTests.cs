@@ -142,6 +142,11 @@ public sealed class EndpointTests(ReportingHost host) : IClassFixture<ReportingH
         using var missed = new StreamReader(await (await client.SendAsync(resumed)).Content.ReadAsStreamAsync());
         (await EventAsync(missed)).ShouldSatisfyAllConditions(e => e.Event.ShouldBe("failed"), e => e.Id.ShouldBe(last.Id));
 
+        var ahead = new HttpRequestMessage(HttpMethod.Get, $"/v1/analyses/{id}/events");
+        ahead.Headers.Add("Last-Event-ID", (last.Id + 5).ToString());
+        using var lost = new StreamReader(await (await client.SendAsync(ahead)).Content.ReadAsStreamAsync());
+        (await EventAsync(lost)).Id.ShouldBe(last.Id, "an event that never was is not waited for");
+
         var again = new HttpRequestMessage(HttpMethod.Get, $"/v1/analyses/{id}/events");
         again.Headers.Add("Last-Event-ID", last.Id.ToString());
         (await client.SendAsync(again)).StatusCode.ShouldBe(HttpStatusCode.NoContent);
@@ -180,7 +185,13 @@ public sealed class EndpointTests(ReportingHost host) : IClassFixture<ReportingH
             (await client.GetAsync("/v1/analyses?" + bad)).StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity, bad);
         }
 
+        (await ReportingHost.JsonAsync(await client.GetAsync("/v1/analyses?limit=100000"))).GetProperty("items").GetArrayLength().ShouldBe(5);
+
         client.DefaultRequestHeaders.Accept.Add(MediaTypeWithQualityHeaderValue.Parse("text/csv"));
+        var part = await client.GetAsync("/v1/analyses?limit=2");
+        (await part.Content.ReadAsStringAsync()).TrimEnd().Split("\r\n").Length.ShouldBe(3);
+        string after = part.Headers.GetValues("Link").Single().Split('>')[0].TrimStart('<');
+        (await client.GetStringAsync(after)).TrimEnd().Split("\r\n").Length.ShouldBe(3);
         string[] csv = (await client.GetStringAsync("/v1/analyses")).TrimEnd().Split("\r\n");
         csv.Length.ShouldBe(6);
         csv.ShouldContain(r => r.Contains(ids[2]) && r.Contains("\"Broken, \"\"really\"\".\""));
@@ -198,7 +209,8 @@ public sealed class EndpointTests(ReportingHost host) : IClassFixture<ReportingH
             (await client.DeleteAsync($"/v1/analyses/{id}")).StatusCode.ShouldBe(HttpStatusCode.NoContent);
             (await host.Blobs.ExistsAsync(id + "/upload", default)).ShouldBeFalse();
             (await host.Blobs.ExistsAsync(id + "/mask", default)).ShouldBeFalse();
-            foreach (string part in new[] { "", "/mask", "/overlay", "/report", "/events", "/thumbnail" })
+            string[] parts = ["/mask", "/overlay", "/report", "/thumbnail", "/feedback"];
+            foreach (string part in id == done ? [.. parts, "", "/events"] : parts)
             {
                 var gone = await client.GetAsync($"/v1/analyses/{id}{part}");
                 gone.StatusCode.ShouldBe(HttpStatusCode.Gone, part);
@@ -209,6 +221,93 @@ public sealed class EndpointTests(ReportingHost host) : IClassFixture<ReportingH
         (await host.Store.LoadAsync(running, default))!.Status.ShouldBe(AnalysisStatuses.Canceled);
         string list = await client.GetStringAsync("/v1/analyses?limit=200");
         list.ShouldNotContain(running);
+        list.ShouldNotContain(done);
+
+        // Whoever waits for it learns why it will not come, and nothing else.
+        var canceled = await ReportingHost.JsonAsync(await client.GetAsync($"/v1/analyses/{running}"));
+        canceled.GetProperty("status").GetString().ShouldBe("canceled");
+        canceled.GetProperty("image").GetProperty("filename").ValueKind.ShouldBe(JsonValueKind.Null);
+        canceled.GetProperty("metadata").ValueKind.ShouldBe(JsonValueKind.Null);
+        canceled.GetProperty("links").GetProperty("report").ValueKind.ShouldBe(JsonValueKind.Null);
+        (await client.GetStringAsync($"/v1/analyses/{running}/events")).ShouldContain("event: failed");
+        string told = await client.GetStringAsync("/v1/analyses?status=canceled&limit=200");
+        told.ShouldContain(running);
+        told.ShouldNotContain(done);
+    }
+
+    [Fact]
+    public async Task Pages_stay_full_where_something_was_deleted()
+    {
+        var ids = new List<string>();
+        for (int i = 0; i < 6; i++)
+        {
+            ids.Add(await host.SubmitAsync("tidier", send: i is 1 or 3, at: A.Start.AddMilliseconds(i)));
+        }
+
+        using var client = host.Client("tidier");
+        foreach (string id in new[] { ids[1], ids[3] })
+        {
+            await host.EndAsync(id);
+            (await client.DeleteAsync($"/v1/analyses/{id}")).StatusCode.ShouldBe(HttpStatusCode.NoContent);
+        }
+
+        var page = await ReportingHost.JsonAsync(await client.GetAsync("/v1/analyses?limit=3"));
+        page.GetProperty("items").EnumerateArray().Select(i => i.GetProperty("id").GetString()).ShouldBe([ids[5], ids[4], ids[2]]);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_is_erased_leaves_no_word_of_its_client_anywhere(bool deleted)
+    {
+        string tenant = deleted ? "deleter" : "waiter", batch = Ids.Batch(TimeProvider.System);
+        var record = new BatchRecord
+        {
+            Id = batch, Tenant = tenant, CreatedAt = DateTimeOffset.UtcNow, Total = 3, CallbackUrl = "https://jane-doe.invalid/hook", Metadata = new() { ["who"] = "jane-doe" },
+            Rejected = [new RejectedItem { Index = 0, Filename = "jane-doe.txt", Url = "https://jane-doe.invalid/x", Error = new ErrorDocument { Code = ErrorCodes.UnsupportedFormat, Detail = "Not a picture." } }],
+        };
+        await host.Database.InTransactionAsync(async t => { await record.InsertAsync(t, default); return true; }, default);
+        var ids = new List<string>();
+        for (int i = 1; i <= 2; i++)
+        {
+            ids.Add(await host.SubmitAsync(tenant, r => r with { BatchId = batch, BatchIndex = i, Filename = "jane-doe.jpg", Metadata = new() { ["who"] = "jane-doe" } }));
+            await host.EndAsync(ids[^1]);
+        }
+
+        using var client = host.Client(tenant);
+        (await client.PostAsJsonAsync($"/v1/analyses/{ids[0]}/feedback", new { label = "fake", note = "jane-doe" })).IsSuccessStatusCode.ShouldBeTrue();
+        foreach (string location in (string[])["/v1/analyses/" + ids[0], "/v1/batches/" + batch])
+        {
+            string body = await client.GetStringAsync(location);
+            body.ShouldContain("jane-doe");
+            await host.Database.ExecuteAsync(
+                "INSERT INTO idempotency (tenant, key, request_hash, status, location, body, created_at, expires_at) VALUES (@tenant, @location, 'h', 202, @location, @body, 0, 1)", new { tenant, location, body }, default);
+        }
+
+        await host.Database.ExecuteAsync(
+            """
+            INSERT INTO webhook_deliveries (id, tenant, analysis_id, url, target, event, body, state, attempts, created_at)
+            VALUES (@id, @tenant, @analysis, 'https://example.com/', 'https://example.com', 'analysis.completed', 'jane-doe', 'delivered', 1, 0)
+            """, new { id = "wd_" + tenant, tenant, analysis = ids[0] }, default);
+        // Its own delivery, over.
+        await host.Database.ExecuteAsync("UPDATE webhook_deliveries SET state = 'failed', due_at = NULL WHERE batch_id = @batch", new { batch }, default);
+        foreach (string id in ids)
+        {
+            (await BatchAsync(client, batch)).GetProperty("metadata").GetProperty("who").GetString().ShouldBe("jane-doe", "the batch goes with its last analysis");
+            await host.Services.GetRequiredService<AnalysisEraser>().EraseAsync((await host.Store.LoadAsync(id, default))!, deleted ? new AnalysisDeleted() : new AnalysisExpired(), default);
+        }
+
+        string[] left =
+        [
+            .. await host.Database.QueryAsync<string>("SELECT body FROM idempotency WHERE tenant = @tenant", new { tenant }, default),
+            .. await host.Database.QueryAsync<string>("SELECT body FROM webhook_deliveries WHERE tenant = @tenant", new { tenant }, default),
+            .. await host.Database.QueryAsync<string>("SELECT COALESCE(metadata, '') || COALESCE(callback_url, '') || rejected FROM batches WHERE tenant = @tenant", new { tenant }, default),
+            .. await host.Database.QueryAsync<string>("SELECT request || findings FROM analyses WHERE tenant = @tenant", new { tenant }, default),
+            .. deleted ? await host.Database.QueryAsync<string>("SELECT note FROM feedback WHERE tenant = @tenant", new { tenant }, default) : [],
+        ];
+        left.ShouldAllBe(text => !text.Contains("jane-doe"));
+        (await host.Database.QueryAsync<string>("SELECT key FROM idempotency WHERE tenant = @tenant", new { tenant }, default)).Contains("/v1/analyses/" + ids[0]).ShouldBe(!deleted);
+        (await BatchAsync(client, batch)).GetProperty("counts").GetProperty("rejected").GetInt32().ShouldBe(1);
     }
 
     [Fact]
@@ -233,6 +332,13 @@ public sealed class EndpointTests(ReportingHost host) : IClassFixture<ReportingH
     [InlineData("-2+3", "'-2+3")]
     [InlineData("a=1", "a=1")]
     public void No_cell_is_a_formula(string text, string cell) => Csv.Row(text).ShouldBe(cell + "\r\n");
+
+    [Theory]
+    [InlineData("=1+1.jpg", "./=1+1.jpg")]
+    [InlineData("-a/b.jpg", "./-a/b.jpg")]
+    [InlineData("/=a.jpg", "/=a.jpg")]
+    [InlineData("a.jpg", "a.jpg")]
+    public void No_path_is_a_formula_and_each_still_leads_to_its_file(string path, string cell) => Csv.Row(Csv.Path(path)).ShouldBe(cell + "\r\n");
 
     [Fact]
     public async Task What_has_not_finished_has_no_mask_yet()
@@ -296,7 +402,7 @@ public sealed class EndpointTests(ReportingHost host) : IClassFixture<ReportingH
         string[] csv = (await client.GetStringAsync("/v1/feedback")).TrimEnd().Split("\r\n");
         csv[0].ShouldStartWith("image,mask,label,dataset,kind");
         csv.Length.ShouldBe(3);
-        csv.Single(r => r.Contains(fake)).ShouldStartWith($"images/{fake}.png,,1,feedback,shallowfake,");
+        csv.Single(r => r.Contains(fake)).ShouldStartWith($"images/{fake}.png,,1,feedback,,", customMessage: "what the platform took it for is not the truth");
         csv.Single(r => r.Contains(real)).ShouldStartWith($"images/{real}.png,,0,");
         using var zip = new ZipArchive(await client.GetStreamAsync("/v1/feedback?format=zip"));
         zip.Entries.Select(e => e.FullName).Order().ShouldBe(new[] { $"images/{fake}.png", $"images/{real}.png", "manifest.csv" }.Order());
@@ -305,6 +411,11 @@ public sealed class EndpointTests(ReportingHost host) : IClassFixture<ReportingH
         await image.CopyToAsync(copy);
         copy.ToArray().ShouldBe(Scenes.Upload());
         (await host.Client("intruder").GetStringAsync("/v1/feedback")).TrimEnd().Split("\r\n").Length.ShouldBe(1);
+
+        (await client.DeleteAsync($"/v1/analyses/{fake}")).StatusCode.ShouldBe(HttpStatusCode.NoContent);
+        await host.Services.GetRequiredService<AnalysisEraser>().EraseAsync((await host.Store.LoadAsync(real, default))!, new AnalysisExpired(), default);
+        (await client.GetStringAsync("/v1/feedback")).TrimEnd().Split("\r\n").Length.ShouldBe(1, "there is no picture to evaluate any more");
+        (await client.GetStringAsync("/v1/feedback?format=json")).ShouldNotContain("seen the original");
     }
 
     [Fact]

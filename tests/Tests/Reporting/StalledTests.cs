@@ -120,6 +120,7 @@ public sealed class SweepTests : IAsyncLifetime
         collection.AddLogging();
         collection.AddSingleton<TimeProvider>(time);
         collection.AddSingleton(new PlatformSettings { ServiceName = "test", DataDirectory = folder, ModelsDirectory = folder });
+        collection.AddSingleton<Microsoft.Extensions.Configuration.IConfiguration>(new Microsoft.Extensions.Configuration.ConfigurationBuilder().Build());
         collection.AddSingleton(A.Calibration);
         collection.AddSingleton(options);
         collection.AddSingleton<PlatformDatabase>();
@@ -129,7 +130,7 @@ public sealed class SweepTests : IAsyncLifetime
         collection.AddSingleton<IDetectorRegistry, DetectorRegistry>();
         collection.AddSingleton<IBlobStore, FileBlobStore>();
         collection.AddSingleton<IPlatformCache, InMemoryPlatformCache>();
-        foreach (var type in new[] { typeof(Analysis), typeof(ReportWriter), typeof(StepProgress), typeof(RecentRecords), typeof(BatchCompletion), typeof(AnalysisUpdater), typeof(StalledSweep), typeof(RetentionSweep), typeof(AnalysisEraser), typeof(RenderedImages), typeof(Palimpsest.Reporting.Webhooks.DeliveryStore), typeof(NearDuplicates), typeof(EvidenceDecoders), typeof(EvidenceOptions) })
+        foreach (var type in new[] { typeof(Analysis), typeof(ReportWriter), typeof(StepProgress), typeof(RecentRecords), typeof(BatchCompletion), typeof(AnalysisUpdater), typeof(StalledSweep), typeof(RetentionSweep), typeof(AnalysisEraser), typeof(StoredAnswers), typeof(BatchEraser), typeof(ZeroRetention), typeof(RenderedImages), typeof(Palimpsest.Reporting.Webhooks.DeliveryStore), typeof(NearDuplicates), typeof(EvidenceDecoders), typeof(EvidenceOptions) })
         {
             collection.AddSingleton(type);
         }
@@ -251,6 +252,33 @@ public sealed class SweepTests : IAsyncLifetime
         time.Advance(TimeSpan.FromDays(30));
         (await sweep.EraseAsync(default)).ShouldBe(1);
         await ErasedAsync("an_k");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Zero_retention_ends_soon_after_the_client_was_given_the_result(bool sweptBefore)
+    {
+        var zero = services.GetRequiredService<ZeroRetention>();
+        await InsertAsync(Ended("an_z", A.Request("an_z") with { ZeroRetention = true }), Ended("an_k", A.Request("an_k")));
+        var sweep = services.GetRequiredService<RetentionSweep>();
+        if (sweptBefore)
+        {
+            (await sweep.EraseAsync(default)).ShouldBe(0);
+        }
+
+        foreach (string id in (string[])["an_z", "an_z", "an_k"])
+        {
+            await zero.DeliveredAsync((await Store.LoadAsync(id, default))!, default);
+        }
+
+        (await sweep.EraseAsync(default)).ShouldBe(0, "the client may fetch the mask");
+        time.Advance(TimeSpan.FromSeconds(options.ZeroRetentionFetchSeconds - 5));
+        await zero.DeliveredAsync((await Store.LoadAsync("an_z", default))!, default);
+        time.Advance(TimeSpan.FromSeconds(6));
+        (await sweep.EraseAsync(default)).ShouldBe(1, "asking again puts nothing off");
+        await ErasedAsync("an_z");
+        (await Store.LoadAsync("an_k", default))!.ErasedAt.ShouldBeNull();
     }
 
     [Fact]
