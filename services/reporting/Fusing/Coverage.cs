@@ -11,6 +11,7 @@ internal sealed class Coverage
 
     private readonly List<string> gaps = [];
     private readonly List<string> notes = [];
+    private bool faceExamined;
 
     private Coverage()
     {
@@ -32,6 +33,7 @@ internal sealed class Coverage
             coverage.gaps.Add($"Edits such as splicing, copying or removal were not looked for ({shallow}).");
         }
 
+        coverage.faceExamined = faces > 0 && Missing(detectors, DetectorNames.Deepfake) is null;
         if (faces > 0 && Missing(detectors, DetectorNames.Deepfake) is { } deep)
         {
             string who = faces == 1 ? "The face was" : $"The {faces} faces were";
@@ -60,6 +62,11 @@ internal sealed class Coverage
         foreach (string gap in gaps.Where(g => !spared || !g.Contains(Spared, StringComparison.Ordinal)))
         {
             yield return gap;
+        }
+
+        if (verdict == Verdicts.LikelyReal && !faceExamined)
+        {
+            yield return "Wholly generated pictures without a face were not looked for: no localizer that ran is made for them.";
         }
 
         if (gaps.Count > 0 && verdict == Verdicts.Uncertain && lowScore)

@@ -45,7 +45,7 @@ public sealed class FusionTests
 
     [Theory]
     // shallowfake, deepfake (NaN: state not completed), faces → verdict, part of a warning
-    [InlineData(0.05, double.NaN, 0, Verdicts.LikelyReal, null)]
+    [InlineData(0.05, double.NaN, 0, Verdicts.LikelyReal, "Wholly generated pictures without a face were not looked for")]
     [InlineData(0.05, 0.05, 1, Verdicts.LikelyReal, null)]
     [InlineData(0.05, double.NaN, 1, Verdicts.Uncertain, "The face was not checked")]
     [InlineData(0.05, double.NaN, 3, Verdicts.Uncertain, "The 3 faces were not checked")]
