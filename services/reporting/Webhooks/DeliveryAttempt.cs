@@ -36,7 +36,8 @@ internal sealed class DeliveryAttempt(GuardedHttp http, TimeProvider time)
         }
         catch (AddressRefusedException e)
         {
-            return new AttemptOutcome { Kind = AttemptOutcome.Refused, Error = "address_refused: " + e.Message };
+            // What the name leads to now: a resolver that is set right makes it deliverable again.
+            return new AttemptOutcome { Kind = AttemptOutcome.Retry, Error = "address_refused: " + e.Message };
         }
         catch (TimeoutException e)
         {

@@ -21,14 +21,14 @@ internal sealed class SenderFixture : IAsyncDisposable
     private readonly OutboxStore outbox;
     private int count;
 
-    private SenderFixture(string? allowed, Uri? postgres)
+    private SenderFixture(string? allowed, Uri? postgres, HostResolver? resolve)
     {
         var settings = new PlatformSettings
         {
             ServiceName = "test", DataDirectory = folder, ModelsDirectory = folder, Postgres = postgres, AllowedNetworks = allowed is null ? [] : [IPNetwork.Parse(allowed)],
         };
         Database = new PlatformDatabase(settings);
-        http = new GuardedHttp(settings, Time);
+        http = resolve is null ? new GuardedHttp(settings, Time) : new GuardedHttp(settings, Time, resolve);
         Schedule = new WebhookSchedule(Time);
         Store = new DeliveryStore(Database, Time);
         Endpoints = new EndpointStore(Database, Time);
@@ -50,9 +50,9 @@ internal sealed class SenderFixture : IAsyncDisposable
 
     public string Secret { get; } = WebhookSignature.CreateSecret();
 
-    public static async Task<SenderFixture> CreateAsync(string? allowed = "127.0.0.0/8", Uri? postgres = null)
+    public static async Task<SenderFixture> CreateAsync(string? allowed = "127.0.0.0/8", Uri? postgres = null, HostResolver? resolve = null)
     {
-        var fixture = new SenderFixture(allowed, postgres);
+        var fixture = new SenderFixture(allowed, postgres, resolve);
         await new SchemaMigrator(fixture.Database, fixture.Time, NullLogger<SchemaMigrator>.Instance).StartAsync(default);
         await fixture.Database.ExecuteAsync("INSERT INTO tenants (id, webhook_secret, created_at) VALUES (@Tenant, @Secret, 0)", new { Tenant, fixture.Secret }, default);
         return fixture;

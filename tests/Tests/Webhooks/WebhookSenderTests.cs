@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
 using Palimpsest.Contracts;
@@ -355,6 +356,23 @@ public sealed class WebhookSenderTests
         await fixture.FinishAsync(receiver.Url);
         (await fixture.UntilAsync(log => log[0].State == "failed"))[0].LastError!.ShouldStartWith("address_refused");
         receiver.Posts.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_name_that_leads_to_a_private_address_is_tried_again_and_disables_its_endpoint_in_time()
+    {
+        var leads = IPAddress.Parse("10.0.0.7");
+        await using var fixture = await SenderFixture.CreateAsync(resolve: (_, _) => Task.FromResult<IPAddress[]>([leads]));
+        await using var receiver = await Receiver.StartAsync();
+        string url = receiver.Url.Replace("127.0.0.1", "receiver.example.com", StringComparison.Ordinal);
+        await fixture.StartSenderAsync();
+        await fixture.FinishAsync(url);
+        var tried = (await fixture.UntilAsync(log => log[0].Attempts == 1))[0];
+        (tried.State, tried.LastError![..15]).ShouldBe(("pending", "address_refused"));
+
+        leads = IPAddress.Loopback; // the resolver is set right
+        fixture.Time.Advance(TimeSpan.FromSeconds(7));
+        await fixture.UntilAsync(log => log[0].State == "delivered");
     }
 
     [Fact]
