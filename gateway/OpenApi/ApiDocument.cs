@@ -55,7 +55,7 @@ internal static class ApiDocument
                 ["securitySchemes"] = new JsonObject
                 {
                     ["bearer"] = new JsonObject { ["type"] = "http", ["scheme"] = "bearer", ["description"] = "Authorization: Bearer KEY. Scopes: submit, read, admin." },
-                    ["apiKey"] = new JsonObject { ["type"] = "apiKey", ["in"] = "header", ["name"] = "X-Api-Key", ["description"] = "The same key in a header of its own." },
+                    ["apiKey"] = new JsonObject { ["type"] = "apiKey", ["in"] = "header", ["name"] = "X-Api-Key", ["description"] = "The same key in a header of its own, instead or as well." },
                 },
                 ["parameters"] = Parameters(intake),
                 ["headers"] = Headers(),
@@ -98,11 +98,11 @@ internal static class ApiDocument
             ["BatchId"] = Of("path", "id", Shape.Text(), "The batch.", "ba_01a2043d8fad797cbb1cfa38ae68206a"),
             ["EndpointId"] = Of("path", "id", Shape.Text(), "The endpoint.", "we_01a2043d8fad797cbb1cfa38ae68206a"),
             ["DeliveryId"] = Of("path", "id", Shape.Text(), "The delivery.", "wd_01a2043d8fad797cbb1cfa38ae68206a"),
-            ["Limit"] = Of("query", "limit", Shape.Integer(1, 200).Default(50), "Rows of a page."),
+            ["Limit"] = Of("query", "limit", Shape.Integer(1).Default(50), "Rows of a page; more than 200 are taken as 200."),
             ["Cursor"] = Of("query", "cursor", Shape.Text(), "next_cursor of the page before."),
             ["IdempotencyKey"] = Of(
                 "header", "Idempotency-Key", new JsonObject { ["type"] = "string", ["minLength"] = 1, ["maxLength"] = 255, ["pattern"] = "^[!-~]+$" },
-                $"Remembered for {intake.IdempotencyHours} hours: the same request under the same key gets the same answer and makes nothing new.", "order-4711"),
+                $"Remembered for {intake.IdempotencyHours} hours: the same request under the same key gets the same answer, with Prefer: wait the analysis as it is, and makes nothing new.", "order-4711"),
             ["Prefer"] = Of("header", "Prefer", Shape.Text(), $"wait=N: hold the answer up to N seconds (at most {intake.MaxWaitSeconds}) until the analysis has ended.", "wait=10"),
         };
     }

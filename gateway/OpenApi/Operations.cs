@@ -56,6 +56,7 @@ internal static class Operations
         yield return submit;
         yield return new Operation("get", "/v1/analyses", "listAnalyses", Analyses, "Your analyses, newest first; 'Accept: text/csv' exports")
             .Needs(Scopes.Read)
+            .Describe("As CSV all of them in one answer, or with a limit page by page like JSON. What was deleted is in no list, but for what had not ended: it is found by status canceled.")
             .Parameter("query", "status", Shape.OneOf(AnalysisStatuses.Queued, AnalysisStatuses.Running, AnalysisStatuses.Succeeded, AnalysisStatuses.Failed, AnalysisStatuses.Canceled), "Only those of this status.")
             .Parameter("query", "verdict", Shape.OneOf(Verdicts.LikelyReal, Verdicts.LikelyFake, Verdicts.Uncertain), "Only those with this verdict.")
             .Parameter("query", "sha256", new JsonObject { ["type"] = "string", ["pattern"] = "^[0-9a-fA-F]{64}$" }, "Only those of this picture.")
@@ -63,6 +64,7 @@ internal static class Operations
             .Answers(200, "A page.", Shape.Json(Shape.Page(Shape.Ref("Analysis"))).And(Shape.Content("text/csv", Shape.Text())), "Link")
             .Fails(422);
         yield return new Operation("get", "/v1/analyses/{id}", "getAnalysis", Analyses, "One analysis: status, verdict, regions, detectors")
+            .Describe("One that was deleted before it ended is canceled and says no more; one that was deleted later is 410.")
             .Needs(Scopes.Read).Reference("AnalysisId").Parameter("header", "If-None-Match", Shape.Text(), "An ETag seen before.")
             .Answers(200, "The analysis.", Shape.Json(Shape.Ref("Analysis"), Examples.Succeeded), "ETag", "Retry-After").Answers(304, "Unchanged.").Fails(404, 410);
         yield return new Operation("delete", "/v1/analyses/{id}", "deleteAnalysis", Analyses, "Cancel what has not run; erase image, masks and report")
@@ -100,18 +102,24 @@ internal static class Operations
     {
         var options = Options(intake).ToList();
         string[] names = [.. options.Select(o => o.Name)];
-        yield return new Operation("post", "/v1/batches", "submitBatch", Batches, "Submit many pictures with common options")
+        var submit = new Operation("post", "/v1/batches", "submitBatch", Batches, "Submit many pictures with common options")
             .Needs(Scopes.Submit)
-            .Describe("Each picture becomes an analysis of its own. One that is refused is listed with its reason and does not spoil the others. batch.completed is sent once, when all have ended.")
+            .Describe("Each picture becomes an analysis of its own. One that is refused is listed with its reason and does not spoil the others. A bare list of addresses takes its options from the query. batch.completed is sent once, when all have ended.")
             .Reference("IdempotencyKey")
             .Body(
                 Shape.Content("multipart/form-data", Shape.Object(null, names, [("image", Shape.List(new JsonObject { ["type"] = "string", ["contentMediaType"] = "application/octet-stream" }, intake.MaxBatchItems)), .. options.Select(o => (o.Name, (JsonObject)o.Schema.DeepClone()))]))
                     .And(Shape.Json(
-                        Shape.Object(null, names, [("urls", Shape.List(Shape.Text("uri"), intake.MaxBatchItems)), .. options.Select(o => (o.Name, JsonForm(o.Name, o.Schema)))]),
+                        Shape.Any(Shape.List(Shape.Text("uri"), intake.MaxBatchItems), Shape.Object(null, names, [("urls", Shape.List(Shape.Text("uri"), intake.MaxBatchItems)), .. options.Select(o => (o.Name, JsonForm(o.Name, o.Schema)))])),
                         JsonNode.Parse("""{"urls": ["https://images.example.com/a.jpg", "https://images.example.com/b.jpg"], "detectors": "auto"}"""))))
             .Answers(202, "Accepted.", Shape.Json(Shape.Ref("Batch"), Examples.Batch), "Location", "Retry-After", "Idempotent-Replayed")
             .Fails(400, 408, 409, 413, 415, 422)
             .CallsBack(Callback("batchFinished", "batch.completed, as the webhook of the same name.", Shape.Ref("BatchEvent"), Examples.BatchEvent));
+        foreach (var (name, schema, text) in options)
+        {
+            submit.Parameter("query", name, (JsonObject)schema.DeepClone(), text);
+        }
+
+        yield return submit;
         yield return new Operation("get", "/v1/batches", "listBatches", Batches, "Your batches, newest first")
             .Needs(Scopes.Read).Reference("Limit", "Cursor").Answers(200, "A page.", Shape.Json(Shape.Page(Shape.Ref("BatchSummary"))), "Link").Fails(422);
         yield return new Operation("get", "/v1/batches/{id}", "getBatch", Batches, "A batch and its items")
