@@ -15,6 +15,7 @@ public static class GatewayService
     public static void AddGateway(this PlatformBuilder platform)
     {
         ArgumentNullException.ThrowIfNull(platform);
+        platform.AddOutboxDispatcher();
         platform.AddOptions<IntakeOptions>(IntakeOptions.Section);
         var services = platform.Services;
         services.AddSingleton<ApiKeys>();

@@ -13,6 +13,7 @@ public static class ReportingService
     public static void AddReporting(this PlatformBuilder platform)
     {
         ArgumentNullException.ThrowIfNull(platform);
+        platform.AddOutboxDispatcher();
         platform.AddDecoding();
         platform.AddWebhooks();
         platform.AddOptions<ReportingOptions>(ReportingOptions.Section);

@@ -39,7 +39,7 @@ internal sealed class RabbitMqServer(string folder) : ILocalServer
         string configuration = Path.Combine(folder, "rabbitmq.conf");
         await File.WriteAllTextAsync(
             configuration,
-            $"listeners.tcp.default = 127.0.0.1:{port}\nlog.console = true\nlog.console.level = warning\nlog.file = false\nvm_memory_high_watermark.absolute = 1GB\ndisk_free_limit.absolute = 200MB\n",
+            $"listeners.tcp.default = 127.0.0.1:{port}\nlog.console = true\nlog.console.level = warning\nlog.file = false\nvm_memory_high_watermark.absolute = 1GB\ndisk_free_limit.absolute = 200MB\ncollect_statistics_interval = 60000\n",
             cancellationToken);
         // The port mapper outlives the node that starts it; as our own child it ends with us.
         mapper ??= ChildProcess.Start(

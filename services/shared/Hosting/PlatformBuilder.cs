@@ -19,6 +19,7 @@ public sealed class PlatformBuilder
 {
     private readonly WebApplicationBuilder host;
     private readonly List<Action<IBusRegistrationConfigurator>> consumers = [];
+    private bool sendsOutbox;
 
     private PlatformBuilder(WebApplicationBuilder host, PlatformSettings settings) => (this.host, Settings) = (host, settings);
 
@@ -40,15 +41,15 @@ public sealed class PlatformBuilder
     /// <param name="overrides">Configuration that wins over everything (the local host and tests).</param>
     public static PlatformBuilder Create(string[] args, string serviceName, IReadOnlyDictionary<string, string?>? overrides = null)
     {
+        if (args.Contains(HealthProbe.Argument))
+        {
+            Environment.Exit(HealthProbe.Run(args)); // before a host is built, which costs more than the question
+        }
+
         var host = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
         if (overrides is not null)
         {
             host.Configuration.AddInMemoryCollection(overrides);
-        }
-
-        if (args.Contains(HealthProbe.Argument))
-        {
-            Environment.Exit(HealthProbe.Run(args, host.Configuration));
         }
 
         // ASP.NET's own activity stays unsampled-looking without this switch: its spans would carry no tags.
@@ -61,6 +62,9 @@ public sealed class PlatformBuilder
     /// <summary>Adds consumers to the one bus of this process.</summary>
     public void AddConsumers(Action<IBusRegistrationConfigurator> contribute) => consumers.Add(contribute);
 
+    /// <summary>Sends what this process, or another one that died, has written to the outbox.</summary>
+    public void AddOutboxDispatcher() => sendsOutbox = true;
+
     /// <summary>Adds validated options from a configuration section.</summary>
     public void AddOptions<T>(string section)
         where T : class => Services.AddOptions<T>().Bind(Configuration.GetSection(section)).ValidateDataAnnotations().ValidateOnStart();
@@ -69,7 +73,11 @@ public sealed class PlatformBuilder
     public WebApplication Build()
     {
         Services.AddPlatformBus(Settings, consumers);
-        Services.AddHostedService<OutboxDispatcher>();
+        if (sendsOutbox)
+        {
+            Services.AddHostedService<OutboxDispatcher>(); // after the bus, so that it stops before it
+        }
+
         var app = host.Build();
         app.UseProblems();
         app.UseMethods();

@@ -13,6 +13,10 @@ internal static class HealthProbe
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(4);
 
+    /// <summary>The exit code, with the configuration a service would have of this environment and command line.</summary>
+    /// <param name="args">Command line.</param>
+    public static int Run(string[] args) => Run(args, new ConfigurationBuilder().AddEnvironmentVariables("ASPNETCORE_").AddEnvironmentVariables().AddCommandLine(args).Build());
+
     /// <summary>The exit code.</summary>
     /// <param name="args">Command line; the word after the argument is the path, by default <c>/health/ready</c>.</param>
     /// <param name="configuration">Tells the port: <c>--urls</c>, ASPNETCORE_URLS or ASPNETCORE_HTTP_PORTS.</param>

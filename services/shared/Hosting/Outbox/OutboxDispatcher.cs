@@ -9,18 +9,24 @@ namespace Palimpsest.Hosting;
 
 /// <summary>
 /// Sends committed outbox rows, this process' own as they are handed over and others' when a claim has run out, and removes what the broker confirmed. At least once: a crash between
-/// confirm and removal sends again, and every handler may run twice. While the broker is down rows simply wait.
+/// confirm and removal sends again, and every handler may run twice. While the broker is down rows simply wait. Runs where rows are written: every process with one would look into the
+/// table once a second.
 /// </summary>
 internal sealed partial class OutboxDispatcher(
     OutboxStore outbox, IBusControl bus, TimeProvider time, BusState state, ILogger<OutboxDispatcher> log) : BackgroundService
 {
     private const int Batch = 64;
+
+    /// <summary>Between two looks at the table for what others have left; what was sent is removed then, all of a second in one statement.</summary>
     private static readonly TimeSpan Poll = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>A wait that timers can tell from none.</summary>
+    private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(10);
+
     private static readonly Counter<long> Sent = PlatformTelemetry.Meter.CreateCounter<long>("palimpsest.outbox.messages", description: "Outbox messages by outcome");
 
     private readonly List<string> sent = []; // confirmed, and still in the table
-    private long looked, firstSent;
+    private long looked;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -39,10 +45,11 @@ internal sealed partial class OutboxDispatcher(
 
                 if (!await DispatchAsync(stoppingToken))
                 {
-                    await outbox.WaitAsync(sent.Count > 0 ? Linger : Poll, stoppingToken);
+                    var left = Poll - time.GetElapsedTime(looked);
+                    await outbox.WaitAsync(left > Shortest ? left : Shortest, stoppingToken);
                 }
 
-                if (sent.Count >= Batch || time.GetElapsedTime(firstSent) >= Linger)
+                if (sent.Count >= Batch)
                 {
                     await RemoveAsync(stoppingToken);
                 }
@@ -66,7 +73,7 @@ internal sealed partial class OutboxDispatcher(
     {
         IReadOnlyList<OutboxMessage> found = [];
         // What nobody has at hand: written while there was too much of it, to be sent later, or by a process that died.
-        if (outbox.TakeUnclaimed() || time.GetElapsedTime(looked) >= Poll - Linger)
+        if (outbox.TakeUnclaimed() || time.GetElapsedTime(looked) >= Poll)
         {
             await RemoveAsync(cancellationToken); // or it could be found again
             found = await outbox.ClaimAsync(Batch, cancellationToken);
@@ -81,11 +88,6 @@ internal sealed partial class OutboxDispatcher(
 
         bool[] outcomes = await Task.WhenAll(rows.Select(row => TrySendAsync(row, cancellationToken)));
         string[] kept = [.. rows.Where((_, i) => !outcomes[i]).Select(r => r.Id)];
-        if (sent.Count == 0)
-        {
-            firstSent = time.GetTimestamp();
-        }
-
         sent.AddRange(rows.Where((_, i) => outcomes[i]).Select(r => r.Id));
         Sent.Add(rows.Length - kept.Length, new KeyValuePair<string, object?>("outcome", "sent"));
         // While the broker takes nothing from here, rows stay free for whoever can send them.
