@@ -9,6 +9,9 @@ public sealed record AnalysisRouted
     /// <summary>The prepared image, so that reporting can send a deferred localizer its work.</summary>
     public required BlobReference Prepared { get; init; }
 
+    /// <summary>What preprocessing said of the picture: reporting hears it here, in one message and one commit. Null from a router of an earlier version.</summary>
+    public ImagePreprocessed? Preprocessed { get; init; }
+
     /// <summary>Router model's probability that a manipulation here would be a shallowfake; null without a router model.</summary>
     public double? Shallowfake { get; init; }
 

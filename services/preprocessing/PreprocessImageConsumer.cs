@@ -27,7 +27,7 @@ internal sealed partial class PreprocessImageConsumer(
             long bytes = await blobs.PutFileAsync(key, output, cancellationToken);
             ahead.Add(key);
             PreprocessingMetrics.Decoded(facts.Format);
-            await context.Publish(new ImagePreprocessed
+            var prepared = new ImagePreprocessed
             {
                 AnalysisId = command.AnalysisId,
                 Prepared = new BlobReference { Key = key, Bytes = bytes },
@@ -37,7 +37,9 @@ internal sealed partial class PreprocessImageConsumer(
                 FaceCount = facts.Faces.Count,
                 Options = command.Options,
                 Warnings = facts.Warnings,
-            }, cancellationToken);
+            };
+            // What routing answers carries the id of the command that began it: by that, reporting knows how far this queue has got.
+            await context.Publish(prepared, Pipe.Execute<PublishContext<ImagePreprocessed>>(c => c.CorrelationId = context.CorrelationId), cancellationToken);
         }
         catch (BlobNotFoundException)
         {

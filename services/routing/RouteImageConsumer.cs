@@ -31,6 +31,7 @@ internal sealed partial class RouteImageConsumer(
             {
                 AnalysisId = message.AnalysisId,
                 Prepared = message.Prepared,
+                Preprocessed = message,
                 Shallowfake = input.Router?.Shallowfake,
                 Deepfake = input.Router?.Deepfake,
                 Reasons = decision.Reasons,

@@ -12,7 +12,7 @@ internal static class Join
         Prepared = e.Prepared, Format = e.Format, Width = e.Width, Height = e.Height, FaceCount = e.FaceCount, Warnings = e.Warnings,
     };
 
-    /// <summary>The router's plan; answers that came before it stand.</summary>
+    /// <summary>The router's plan and, with it, what preprocessing said; answers that came before it stand.</summary>
     public static AnalysisFindings? With(AnalysisFindings findings, AnalysisRouted e)
     {
         if (findings.Routing is not null)
@@ -20,6 +20,7 @@ internal static class Join
             return null;
         }
 
+        findings = e.Preprocessed is { } image ? With(findings, image) ?? findings : findings;
         var planned = e.Plan.Select(plan => findings.Detectors.FirstOrDefault(d => d.Name == plan.Detector) ?? Planned(plan));
         var unplanned = findings.Detectors.Where(d => e.Plan.All(p => p.Detector != d.Name));
         return findings with

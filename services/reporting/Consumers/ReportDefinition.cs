@@ -16,6 +16,8 @@ internal sealed class ReportDefinition : ConsumerDefinition<ReportConsumer>
         IReceiveEndpointConfigurator endpointConfigurator, IConsumerConfigurator<ReportConsumer> consumerConfigurator, IRegistrationContext context)
     {
         endpointConfigurator.UsePlatformDefaults(prefetch: 4 * Lanes, command: false);
+        // Comes with AnalysisRouted. The consumer is for brokers whose binding an earlier version has made.
+        endpointConfigurator.ConfigureMessageTopology<ImagePreprocessed>(false);
         var lanes = endpointConfigurator.CreatePartitioner(Lanes);
         consumerConfigurator.Message<ImagePreprocessed>(m => m.UsePartitioner(lanes, c => c.Message.AnalysisId));
         consumerConfigurator.Message<ImageRejected>(m => m.UsePartitioner(lanes, c => c.Message.AnalysisId));

@@ -48,6 +48,10 @@ internal sealed class StepProgress(TimeProvider time)
             if (Analysis.Pending(after.Findings) != step || AnalysisStatuses.IsTerminal(after.Status))
             {
                 Advance(Key(step), sent, now);
+                if (step == Steps.Preprocess && after.Findings.Routing is not null)
+                {
+                    Advance(Key(Steps.Route), sent, now); // one message told of both
+                }
             }
 
             return;

@@ -13,20 +13,20 @@ public sealed class MessageContractTests
     private static readonly AnalysisOptions Options = new() { Detectors = DetectorChoices.Both, FaceCrop = false };
     private static readonly ModelIdentity Model = new() { Name = "palimpsest-shallowfake", Version = "1.0.0", Sha256 = new string('a', 64) };
 
+    private static readonly ImagePreprocessed Preprocessed = new()
+    {
+        AnalysisId = "an_1", Prepared = Blob with { Key = "an_1/prepared" }, Format = "jpeg", Width = 1024, Height = 683, FaceCount = 2, Options = Options, Warnings = ["Only the first frame was analysed."],
+    };
+
     public static TheoryData<string, object> Messages => new()
     {
         { "preprocess-image", new PreprocessImage { AnalysisId = "an_1", Upload = Blob, Options = Options } },
-        {
-            "image-preprocessed", new ImagePreprocessed
-            {
-                AnalysisId = "an_1", Prepared = Blob with { Key = "an_1/prepared" }, Format = "jpeg", Width = 1024, Height = 683, FaceCount = 2, Options = Options, Warnings = ["Only the first frame was analysed."],
-            }
-        },
+        { "image-preprocessed", Preprocessed },
         { "image-rejected", new ImageRejected { AnalysisId = "an_1", Code = ErrorCodes.ImageTruncated, Detail = "The file ends too early." } },
         {
             "analysis-routed", new AnalysisRouted
             {
-                AnalysisId = "an_1", Prepared = Blob, Shallowfake = 0.9, Deepfake = 0.1, Reasons = ["One face."], Options = Options,
+                AnalysisId = "an_1", Prepared = Blob, Preprocessed = Preprocessed, Shallowfake = 0.9, Deepfake = 0.1, Reasons = ["One face."], Options = Options,
                 Plan = [new DetectorPlan { Detector = DetectorNames.Shallowfake, Action = DetectorActions.Run }, new DetectorPlan { Detector = DetectorNames.Deepfake, Action = DetectorActions.RunIfClean, Reason = "The router is sure." }],
             }
         },

@@ -41,12 +41,16 @@ public sealed class PreprocessImageConsumerTests(DecoderFixture fixture) : IClas
 
     public async Task DisposeAsync() => await services.DisposeAsync();
 
+    private static readonly Guid Command = Guid.CreateVersion7();
+
     [Fact]
     public async Task Picture_IsPreparedStoredAndAnnounced()
     {
         await SendAsync("an_1", TestPictures.WithExif(TestPictures.Jpeg(120, 80), 6));
 
-        var prepared = (await harness.Published.SelectAsync<ImagePreprocessed>().First()).Context.Message;
+        var published = (await harness.Published.SelectAsync<ImagePreprocessed>().First()).Context;
+        published.CorrelationId.ShouldBe(Command, "by which reporting knows the command when routing has answered");
+        var prepared = published.Message;
         (prepared.AnalysisId, prepared.Format, prepared.Width, prepared.Height, prepared.FaceCount).ShouldBe(("an_1", "jpeg", 80, 120, 2));
         prepared.Prepared.Key.ShouldBe("an_1/prepared");
         prepared.Options.Detectors.ShouldBe(DetectorChoices.Both);
@@ -112,7 +116,7 @@ public sealed class PreprocessImageConsumerTests(DecoderFixture fixture) : IClas
         });
     }
 
-    private async Task EndpointAsync(PreprocessImage message) => await (await harness.Bus.GetSendEndpoint(Queues.Address(Queues.Preprocess))).Send(message);
+    private async Task EndpointAsync(PreprocessImage message) => await (await harness.Bus.GetSendEndpoint(Queues.Address(Queues.Preprocess))).Send(message, c => c.CorrelationId = Command);
 
     private async Task<byte[]> ReadAsync(string key)
     {

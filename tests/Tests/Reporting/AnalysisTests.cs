@@ -58,6 +58,18 @@ public sealed class AnalysisTests
     }
 
     [Fact]
+    public void What_preprocessing_said_comes_with_the_plan_or_before_it()
+    {
+        var whole = A.Routed() with { Preprocessed = A.Preprocessed(faces: 2) };
+        var findings = Play([whole]).Record.Findings;
+        (findings.Width, findings.Height, findings.Format, findings.FaceCount).ShouldBe((A.Preprocessed().Width, A.Preprocessed().Height, A.Preprocessed().Format, 2));
+        Json(Play([A.Preprocessed(faces: 2), whole]).Record.Findings).ShouldBe(Json(findings));
+        Json(Play([A.Preprocessed(faces: 2), A.Routed()]).Record.Findings).ShouldBe(Json(findings), "from a router of an earlier version");
+
+        static string Json(AnalysisFindings findings) => JsonSerializer.Serialize(findings, PlatformJson.Options);
+    }
+
+    [Fact]
     public void A_deferred_localizer_is_spared_when_the_first_is_sure()
     {
         var played = Play([A.Preprocessed(), A.Routed(deep: DetectorActions.RunIfClean), A.Localized(DetectorNames.Shallowfake, 0.9)]);

@@ -35,6 +35,20 @@ public sealed class StepProgressTests
     }
 
     [Fact]
+    public void A_plan_is_an_answer_of_preprocessing_and_of_routing()
+    {
+        var progress = new StepProgress(new FakeTimeProvider(A.Start));
+        var before = A.Record() with { StageSince = A.Start.AddMinutes(5) };
+        var after = new Analysis(A.Calibration, new ReportingOptions()).Apply(before, A.Routed() with { Preprocessed = A.Preprocessed() }, A.Start.AddMinutes(6))!.Record;
+        progress.Observe(before, after, A.Start.AddMinutes(6), A.Start.AddMinutes(5));
+        foreach (string step in new[] { Steps.Preprocess, Steps.Route })
+        {
+            progress.Overtook(step, A.Start.AddMinutes(4), Margin).ShouldBeTrue(step);
+            progress.IsQuiet(step, A.Start.AddMinutes(6.5), TimeSpan.FromMinutes(1)).ShouldBeFalse(step);
+        }
+    }
+
+    [Fact]
     public async Task The_bus_says_which_sending_was_answered()
     {
         var host = new ReportingHost();
