@@ -52,12 +52,13 @@ def decode_luma(buf):
 
 
 def encode_jpeg(rgb, quality, table=None):
-    """JPEG bytes, 4:2:0. With `table` (two lists of 64, zigzag order) those tables are used instead of libjpeg's scaled ones."""
+    """JPEG bytes, 4:2:0. With `table` (two lists of 64, zigzag order as `quant_tables` gives them) those tables are used instead of libjpeg's scaled ones."""
     if table is not None:
         import io
         from PIL import Image
-        out = io.BytesIO()
-        Image.fromarray(np.ascontiguousarray(rgb)).save(out, "JPEG", qtables=table, subsampling=2)
+        out, rows = io.BytesIO(), np.empty((len(table), 64), int)
+        rows[:, ZIGZAG] = table  # Pillow wants them row by row
+        Image.fromarray(np.ascontiguousarray(rgb)).save(out, "JPEG", qtables=rows.tolist(), subsampling=2)
         return out.getvalue()
     return cv2.imencode(".jpg", rgb[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(quality)])[1].tobytes()
 
@@ -133,3 +134,20 @@ def degrade(rgb, mask, name, seed=0):
     else:
         raise ValueError(f"unknown degradation {name}")
     return cv2.imencode(".png", np.ascontiguousarray(out[:, :, ::-1]), [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes(), m
+
+
+# ---------------------------------------------------------------- what is written is what is read
+def self_test():
+    rng = np.random.default_rng(1)
+    rgb = rng.integers(0, 256, (32, 48, 3), dtype=np.uint8)
+    for quality in (35, 75, 92):  # libjpeg's own tables, written anew
+        tables = quant_tables(encode_jpeg(rgb, quality))
+        again = quant_tables(encode_jpeg(rgb, 0, [[int(v) for v in tables[slot]] for slot in (0, 1)]))
+        assert all((again[slot] == tables[slot]).all() for slot in (0, 1))
+    table = rng.permutation(np.arange(2, 66))  # no two alike: any other order shows
+    assert (quant_tables(encode_jpeg(rgb, 0, [table, table]))[0] == table).all()
+    print("self-test passed: tables come back in the order in which they were given")
+
+
+if __name__ == "__main__":
+    self_test()
