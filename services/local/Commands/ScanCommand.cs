@@ -152,7 +152,7 @@ internal static class ScanCommand
             await OutputFiles.WriteAsync(path, MaskRenderer.RenderPng(map, geometry), cancellationToken);
             return result;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (DirectPipeline.IsOfPicture(e))
         {
             return result with { ErrorCode = ErrorCodes.Unavailable, Error = $"The mask could not be written: {e.Message}" };
         }

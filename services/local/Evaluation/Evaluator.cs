@@ -1,5 +1,4 @@
 using Palimpsest.Imaging.Rendering;
-using Palimpsest.Imaging.Vips;
 using Palimpsest.Local.Direct;
 
 namespace Palimpsest.Local.Evaluation;
@@ -43,7 +42,7 @@ internal sealed class Evaluator(Func<string, CancellationToken, Task<DirectResul
             return new GalleryEntry(
                 outcome, Pictures.Thumbnail(pixels, longSide), Pictures.Thumbnail(truth, width, height, longSide), Pictures.Thumbnail(prediction, width, height, longSide));
         }
-        catch (Exception e) when (IsOfPicture(e))
+        catch (Exception e) when (DirectPipeline.IsOfPicture(e))
         {
             return null;
         }
@@ -62,7 +61,7 @@ internal sealed class Evaluator(Func<string, CancellationToken, Task<DirectResul
             var result = await analyse(path, cancellationToken);
             return result.Error is null ? Measure(item, result) : Failed(item, $"{result.ErrorCode}: {result.Error}");
         }
-        catch (Exception e) when (IsOfPicture(e))
+        catch (Exception e) when (DirectPipeline.IsOfPicture(e))
         {
             return Failed(item, e.Message);
         }
@@ -71,8 +70,6 @@ internal sealed class Evaluator(Func<string, CancellationToken, Task<DirectResul
             Forget(path, item.Image);
         }
     }
-
-    private static bool IsOfPicture(Exception e) => e is IOException or UnauthorizedAccessException or InvalidDataException or VipsException;
 
     private static ImageOutcome Failed(EvaluationItem item, string error) => new() { Item = item, Error = error };
 

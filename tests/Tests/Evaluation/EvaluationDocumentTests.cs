@@ -85,6 +85,18 @@ public sealed class EvaluationDocumentTests : IDisposable
     }
 
     [Fact]
+    public async Task A_mistake_that_one_picture_meets_is_its_row_and_an_interruption_is_none()
+    {
+        EvaluationItem[] items = [.. new[] { "a", "b", "c" }.Select(n => new EvaluationItem { Image = n, Name = n, Forged = false, Dataset = "x" })];
+        var (outcomes, _) = await Evaluator("b", new ArgumentException("a square beside the picture")).RunAsync(items, 1, _ => { }, default);
+        outcomes.Select(o => o.Error).ShouldBe([null, "a square beside the picture", null]);
+        await Should.ThrowAsync<OperationCanceledException>(() => Evaluator("b", new OperationCanceledException()).RunAsync(items, 1, _ => { }, default));
+        await Should.ThrowAsync<OutOfMemoryException>(() => Evaluator("b", new OutOfMemoryException()).RunAsync(items, 1, _ => { }, default));
+
+        Evaluator Evaluator(string bad, Exception thrown) => new((path, _) => path == bad ? throw thrown : Task.FromResult(new DirectResult { Path = path }), null, folder, TimeProvider.System);
+    }
+
+    [Fact]
     public void In_per_image_csv_texts_are_no_formulas_and_numbers_stay_numbers()
     {
         var outcome = Outcome(forged: true, score: 0.25, Verdicts.LikelyFake, null, ["shallowfake"]) with

@@ -76,6 +76,27 @@ public sealed class FaceTests
         }
     }
 
+    [Theory]
+    [InlineData(-300, 0, 100, false)]
+    [InlineData(0, 200, 100, false)]
+    [InlineData(-97, 0, 100, false)]
+    [InlineData(-96, 40, 100, true)]
+    [InlineData(-10, -20, 400, true)]
+    public void A_square_beside_the_picture_is_not_looked_at_again(int x, int y, int side, bool looked) =>
+        BlazeFaceFinder.ReachesInto(new Region(x, y, side, side), 200, 150).ShouldBe(looked);
+
+    [Theory]
+    [InlineData(-1796, 0, 1800)] // four columns of the picture are half a pixel of the network's input
+    [InlineData(-1799, -1799, 1800)]
+    [InlineData(60, 40, 16)]
+    public void A_sliver_of_the_picture_is_a_pixel_of_the_input_at_least(int x, int y, int side)
+    {
+        var tensor = new float[256 * 256 * 3];
+        BlazeFaceNetwork.Fill([.. Enumerable.Repeat((byte)255, 200 * 150 * 3)], 200, 150, new Region(x, y, side, side), 256, tensor);
+        tensor[x < 0 ? ^3 : 0].ShouldBe(y == 0 ? -1 : 1, 1e-4f);
+        tensor.Count(v => v > 0.99f).ShouldBeGreaterThan(0);
+    }
+
     [Fact]
     public void A_wrong_face_model_is_refused()
     {

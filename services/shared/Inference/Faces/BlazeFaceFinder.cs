@@ -17,6 +17,9 @@ public sealed class BlazeFaceFinder : IFaceFinder, IDisposable
     /// <summary>The networks' files below the models folder.</summary>
     internal const string BackFile = "blazeface/blazeface-back-256.onnx", FrontFile = "blazeface/blazeface-front-128.onnx";
 
+    /// <summary>Fewer rows or columns of the picture than this, pixels, show no face.</summary>
+    private const int FewestPixels = 4;
+
     private readonly BlazeFaceNetwork? back;
     private readonly BlazeFaceNetwork? front;
     private readonly FaceSearchOptions options;
@@ -85,6 +88,11 @@ public sealed class BlazeFaceFinder : IFaceFinder, IDisposable
     {
         int side = Math.Max(16, (int)(Math.Max(candidate.Values[2], candidate.Values[3]) * options.ConfirmMargin));
         var square = new Region((int)(candidate.Values[0] - (side / 2f)), (int)(candidate.Values[1] - (side / 2f)), side, side);
+        if (!ReachesInto(square, width, height))
+        {
+            return null; // the other network thought it saw a face in the black around the picture
+        }
+
         var again = confirm.Run(rgb, width, height, square, 0.1f).OrderByDescending(face => face.Score * face.Overlap(candidate)).FirstOrDefault();
         if (again is null || again.Overlap(candidate) < 0.3f)
         {
@@ -95,6 +103,10 @@ public sealed class BlazeFaceFinder : IFaceFinder, IDisposable
         float logit = (Logit(candidate.Score) + Logit(again.Score)) / 2, score = 1 / (1 + MathF.Exp(-logit));
         return score < options.Accept ? null : new FaceCandidate(score, [.. candidate.Values.Zip(again.Values, (a, b) => (a + b) / 2)]);
     }
+
+    /// <summary>Does a square show anything of the picture?</summary>
+    internal static bool ReachesInto(Region square, int width, int height) =>
+        Math.Min(width, square.X + square.Width) - Math.Max(0, square.X) >= FewestPixels && Math.Min(height, square.Y + square.Height) - Math.Max(0, square.Y) >= FewestPixels;
 
     private static float Logit(float p) => MathF.Log(Math.Clamp(p, 1e-6f, 1 - 1e-6f) / (1 - Math.Clamp(p, 1e-6f, 1 - 1e-6f)));
 

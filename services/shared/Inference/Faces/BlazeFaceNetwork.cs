@@ -14,9 +14,9 @@ internal sealed class BlazeFaceNetwork : IDisposable
     private const int ValuesPerAnchor = 16;
     private static readonly (int Cells, int Anchors)[] Layers = [(16, 2), (8, 6)];
     private static readonly string[] Outputs = ["Identity:0", "Identity_1:0", "Identity_2:0", "Identity_3:0"];
+    private static readonly PixelPacker Packer = new(new PixelInput { Name = "input:0", Layout = "nhwc", Scale = 1 / 127.5, Mean = [1, 1, 1] });
 
     private readonly OnnxNetwork network;
-    private readonly PixelPacker packer = new(new PixelInput { Name = "input:0", Layout = "nhwc", Scale = 1 / 127.5, Mean = [1, 1, 1] });
 
     /// <summary>Loads the network after checking its SHA-256.</summary>
     /// <exception cref="DetectorUnavailableException">Missing, or another file.</exception>
@@ -46,7 +46,7 @@ internal sealed class BlazeFaceNetwork : IDisposable
     public List<FaceCandidate> Run(ReadOnlySpan<byte> rgb, int width, int height, Region square, float threshold)
     {
         using var tensor = TensorPool.Shared.Rent(Side * Side * 3);
-        Fill(rgb, width, height, square, tensor.Span);
+        Fill(rgb, width, height, square, Side, tensor.Span);
         using var outputs = network.Run([new NetworkInput("input:0", tensor.Memory, [1, Side, Side, 3])], Outputs);
         var found = new List<FaceCandidate>();
         for (int layer = 0; layer < Layers.Length; layer++)
@@ -59,24 +59,25 @@ internal sealed class BlazeFaceNetwork : IDisposable
 
     public void Dispose() => network.Dispose();
 
-    /// <summary>The part of the square that lies in the picture, resized; the rest is black, as the network was trained.</summary>
-    private void Fill(ReadOnlySpan<byte> rgb, int width, int height, Region square, Span<float> tensor)
+    /// <summary>The part of the square that lies in the picture, resized; the rest is black, as the network was trained. At least a pixel of the square must lie in it.</summary>
+    internal static void Fill(ReadOnlySpan<byte> rgb, int width, int height, Region square, int side, Span<float> tensor)
     {
-        double scale = (double)Side / square.Width;
+        double scale = (double)side / square.Width;
         int x0 = Math.Max(0, square.X), x1 = Math.Min(width, square.X + square.Width), y0 = Math.Max(0, square.Y), y1 = Math.Min(height, square.Y + square.Height);
-        int left = (int)Math.Round((x0 - square.X) * scale), top = (int)Math.Round((y0 - square.Y) * scale);
-        int w = Math.Clamp((int)Math.Round((x1 - x0) * scale), 1, Side - left), h = Math.Clamp((int)Math.Round((y1 - y0) * scale), 1, Side - top);
-        byte[] bytes = ArrayPool<byte>.Shared.Rent((w * h * 3) + (Side * Side * 3));
+        // A sliver at the far edge rounds to the pixel beyond it.
+        int left = Math.Min((int)Math.Round((x0 - square.X) * scale), side - 1), top = Math.Min((int)Math.Round((y0 - square.Y) * scale), side - 1);
+        int w = Math.Clamp((int)Math.Round((x1 - x0) * scale), 1, side - left), h = Math.Clamp((int)Math.Round((y1 - y0) * scale), 1, side - top);
+        byte[] bytes = ArrayPool<byte>.Shared.Rent((w * h * 3) + (side * side * 3));
         var part = bytes.AsSpan(0, w * h * 3);
-        var canvas = bytes.AsSpan(w * h * 3, Side * Side * 3);
+        var canvas = bytes.AsSpan(w * h * 3, side * side * 3);
         PixelResizer.Resize(rgb, width, height, new Region(x0, y0, x1 - x0, y1 - y0), part, w, h, areaAbove: 1);
         canvas.Clear();
         for (int y = 0; y < h; y++)
         {
-            part.Slice(y * w * 3, w * 3).CopyTo(canvas[((((top + y) * Side) + left) * 3)..]);
+            part.Slice(y * w * 3, w * 3).CopyTo(canvas[((((top + y) * side) + left) * 3)..]);
         }
 
-        packer.Pack(canvas, Side, Side, new Region(0, 0, Side, Side), tensor);
+        Packer.Pack(canvas, side, side, new Region(0, 0, side, side), tensor);
         ArrayPool<byte>.Shared.Return(bytes);
     }
 
