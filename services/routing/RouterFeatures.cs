@@ -22,7 +22,8 @@ internal static class RouterFeatures
     /// <param name="width">Pixels.</param>
     /// <param name="height">Pixels.</param>
     /// <param name="faces">Boxes of the faces found in it.</param>
-    public static float[] Compute(ReadOnlySpan<byte> rgb, int width, int height, IReadOnlyList<PixelBox> faces)
+    /// <param name="swapsAxes">The picture is shown with its axes swapped: what the forest learned of rows lies in its columns. All but the frequencies is the same however a picture is turned.</param>
+    public static float[] Compute(ReadOnlySpan<byte> rgb, int width, int height, IReadOnlyList<PixelBox> faces, bool swapsAxes = false)
     {
         byte[] cells = Cells(rgb, width, height);
         int[] grey = new int[Grid * Grid]; // thousandths of a grey level
@@ -33,7 +34,7 @@ internal static class RouterFeatures
 
         var features = new float[Count];
         features[0] = (float)Math.Log(1 + LaplacianVariance(grey));
-        Frequencies(grey, features.AsSpan(1, 64));
+        Frequencies(grey, features.AsSpan(1, 64), swapsAxes);
         Histograms(cells, features.AsSpan(65, 768));
         BinaryPatterns(grey, features.AsSpan(833, 10));
         Faces(faces, width, height, features.AsSpan(843, 4));
@@ -110,7 +111,7 @@ internal static class RouterFeatures
     }
 
     /// <summary>Orthonormal two-dimensional DCT-II, frequencies 8..15 both ways: the grid's columns first, then its rows.</summary>
-    private static void Frequencies(int[] grey, Span<float> features)
+    private static void Frequencies(int[] grey, Span<float> features, bool swapsAxes)
     {
         var vertical = new double[Dct * Grid];
         for (int y = 0; y < Grid; y++)
@@ -137,7 +138,7 @@ internal static class RouterFeatures
                     sum += vertical[(u * Grid) + x] * Basis[(v * Grid) + x];
                 }
 
-                features[(u * Dct) + v] = (float)Math.Log(1 + Math.Abs(sum));
+                features[swapsAxes ? (v * Dct) + u : (u * Dct) + v] = (float)Math.Log(1 + Math.Abs(sum));
             }
         }
     }

@@ -40,7 +40,9 @@ internal sealed partial class RouterModel : IDisposable
     public string? Unavailable { get; }
 
     /// <summary>What the forest thinks of a picture; null without a forest.</summary>
-    public RouterOpinion? Ask(PreparedImage image) => network is null ? null : Ask(RouterFeatures.Compute(image.Pixels, image.Width, image.Height, [.. image.Facts.Faces.Select(face => face.Box)]));
+    public RouterOpinion? Ask(PreparedImage image) => network is null
+        ? null
+        : Ask(RouterFeatures.Compute(image.Pixels, image.Width, image.Height, [.. image.Facts.Faces.Select(face => face.Box)], image.Facts.Geometry.SwapsAxes));
 
     public void Dispose() => network?.Dispose();
 

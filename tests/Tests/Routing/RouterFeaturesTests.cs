@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Palimpsest.Contracts;
+using Palimpsest.Imaging;
 using Palimpsest.Routing;
 
 namespace Palimpsest.Tests.Routing;
@@ -25,6 +26,28 @@ public sealed class RouterFeaturesTests
         {
             ((double)actual[i]).ShouldBe(expected[i], 1e-4, $"feature {i}");
         }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(6)]
+    [InlineData(7)]
+    [InlineData(8)]
+    public void Features_are_those_of_the_picture_as_it_is_shown(int orientation)
+    {
+        const int Width = 768, Height = 512; // whole cells, which are the same from both sides
+        byte[] shown = GoldenPicture(Width, Height), stored = new byte[shown.Length];
+        Turning.Apply<byte>(shown, Width, Height, 3, Turning.Inverse(orientation), stored);
+        var (width, height) = Turning.Size(Width, Height, orientation);
+        var box = new PixelBox { X = 100, Y = 40, Width = 90, Height = 120 };
+        var turned = new ImageGeometry { StoredWidth = Width, StoredHeight = Height, AnalysedWidth = Width, AnalysedHeight = Height, Orientation = Turning.Inverse(orientation) }.ToDisplayed(box);
+
+        float[] expected = RouterFeatures.Compute(shown, Width, Height, [box]), actual = RouterFeatures.Compute(stored, width, height, [turned], Turning.SwapsAxes(orientation));
+
+        actual.Zip(expected).Max(p => Math.Abs(p.First - p.Second)).ShouldBeLessThan(1e-4f);
     }
 
     /// <summary>The formula of training/features.py, <c>golden_picture</c>.</summary>
