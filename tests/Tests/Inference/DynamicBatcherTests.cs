@@ -38,6 +38,23 @@ public sealed class DynamicBatcherTests
     }
 
     [Fact]
+    public async Task The_timer_is_never_set_to_a_fraction_of_a_millisecond_which_it_would_drop()
+    {
+        var rings = new Rings(time);
+        using var batcher = new DynamicBatcher<int, int>(items => [.. items], (_, _) => true, _ => 1, new() { Name = "t", MaxBatch = 4, MaxDelay = TimeSpan.FromMilliseconds(10) }, rings);
+
+        var first = batcher.SubmitAsync(1, default);
+        await Settle();
+        time.Advance(TimeSpan.FromMilliseconds(9.6));
+        var second = batcher.SubmitAsync(2, default);
+        await Settle();
+        rings.Set.ShouldBe([TimeSpan.FromMilliseconds(10), TimeSpan.FromMilliseconds(1)]);
+        time.Advance(TimeSpan.FromMilliseconds(1));
+
+        (await Task.WhenAll(first, second)).ShouldBe([1, 2]);
+    }
+
+    [Fact]
     public async Task Another_shape_ends_the_batch()
     {
         using var batcher = Batcher(new() { Name = "t", MaxBatch = 8, MaxDelay = TimeSpan.FromHours(1) }, sameShape: (a, b) => a % 2 == b % 2);
@@ -222,4 +239,31 @@ public sealed class DynamicBatcherTests
 
     /// <summary>Time for the batcher's own threads to do what they must not do.</summary>
     private static Task Settle() => Task.Delay(60);
+
+    /// <summary>What a clock's timers are set to.</summary>
+    private sealed class Rings(TimeProvider inner) : TimeProvider
+    {
+        public ConcurrentQueue<TimeSpan> Set { get; } = new();
+
+        public override long TimestampFrequency => inner.TimestampFrequency;
+
+        public override long GetTimestamp() => inner.GetTimestamp();
+
+        public override DateTimeOffset GetUtcNow() => inner.GetUtcNow();
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => new Timer(this, inner.CreateTimer(callback, state, dueTime, period));
+
+        private sealed class Timer(Rings rings, ITimer timer) : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period)
+            {
+                rings.Set.Enqueue(dueTime);
+                return timer.Change(dueTime, period);
+            }
+
+            public void Dispose() => timer.Dispose();
+
+            public ValueTask DisposeAsync() => timer.DisposeAsync();
+        }
+    }
 }

@@ -149,7 +149,8 @@ public sealed class DynamicBatcher<TItem, TResult> : IDisposable
                 var left = options.MaxDelay - time.GetElapsedTime(queue.Peek().Timestamp);
                 if (!complete && left > TimeSpan.Zero)
                 {
-                    timer.Change(left, Timeout.InfiniteTimeSpan);
+                    // Timers drop fractions of a millisecond: in the last one they would ring at once, again and again.
+                    timer.Change(TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds)), Timeout.InfiniteTimeSpan);
                     Monitor.Wait(gate);
                     continue;
                 }
