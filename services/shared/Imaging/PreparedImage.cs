@@ -28,11 +28,10 @@ public sealed unsafe class PreparedImage : IDisposable
     private readonly byte* start;
     private readonly long coefficientOffset;
 
-    private PreparedImage(MemoryMappedFile file, MemoryMappedViewAccessor view, long length)
+    private PreparedImage(MemoryMappedFile file, MemoryMappedViewAccessor view, byte* mapped, long length)
     {
         (this.file, this.view) = (file, view);
-        view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
-        start += view.PointerOffset;
+        start = mapped + view.PointerOffset;
         var header = new ReadOnlySpan<byte>(start, HeaderBytes);
         if (!header.StartsWith(Magic))
         {
@@ -101,13 +100,20 @@ public sealed unsafe class PreparedImage : IDisposable
 
         var file = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
         MemoryMappedViewAccessor? view = null;
+        byte* mapped = null;
         try
         {
             view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
-            return new PreparedImage(file, view, length);
+            view.SafeMemoryMappedViewHandle.AcquirePointer(ref mapped);
+            return new PreparedImage(file, view, mapped, length);
         }
         catch
         {
+            if (mapped != null)
+            {
+                view!.SafeMemoryMappedViewHandle.ReleasePointer(); // while it is held, disposing does not unmap
+            }
+
             view?.Dispose();
             file.Dispose();
             throw;
