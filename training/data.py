@@ -109,7 +109,7 @@ def network_input(buf, k=K, use_dct=True):
     return pixels, np.zeros((k, (h + ph) // 8, (w + pw) // 8), np.float32), np.zeros(64, np.float32), (h, w)
 
 
-# ---------------------------------------------------------------- degradations (the same names and steps as the C# `eval`)
+# ---------------------------------------------------------------- degradations (the same names as the C# `eval`, which shrinks by Lanczos3 and draws other noise)
 def degrade(rgb, mask, name, seed=0):
     """(encoded bytes, mask) after a whole-picture change: jpegQ, resizeF, blur1, noise5, social. Lossless except where JPEG is the change."""
     h, w = rgb.shape[:2]

@@ -6,7 +6,8 @@ namespace Palimpsest.Local.Evaluation;
 
 /// <summary>
 /// What happens to pictures on their way: applied to forged and authentic alike, before analysis. JPEG is 4:2:0 with the standard tables; what is not a
-/// recompression is kept without loss (PNG), so that one thing at a time is measured. <c>training/metrics.py</c> does the same.
+/// recompression is kept without loss (PNG), so that one thing at a time is measured. <c>training/metrics.py</c> has the same names for nearly the same: sizes are equal, but shrinking is Lanczos3 here
+/// and an area average there, and noise has other random numbers.
 /// </summary>
 internal sealed class Degradation
 {
@@ -28,7 +29,7 @@ internal sealed class Degradation
     {
         "jpeg90" or "jpeg70" or "jpeg50" => new(name, ".jpg", (_, pixels) => Jpeg(pixels.AsImage(), int.Parse(name[4..], CultureInfo.InvariantCulture))),
         "resize0.7" or "resize0.5" => new(name, ".png", (_, pixels) => Png(Scaled(pixels, double.Parse(name[6..], CultureInfo.InvariantCulture)))),
-        "blur1" => new(name, ".png", (_, pixels) => Png(Applied(pixels, "gaussblur", ("sigma", "1"), ("min-ampl", "0.01"), ("precision", "float")))),
+        "blur1" => new(name, ".png", (_, pixels) => Png(Rounded(Applied(pixels, "gaussblur", ("sigma", "1"), ("min-ampl", "0.01"), ("precision", "float"))))),
         "noise5" => new(name, ".png", (seed, pixels) =>
         {
             AddNoise(pixels.Span, seed, sigma: 5);
@@ -64,6 +65,15 @@ internal sealed class Degradation
     {
         using var image = pixels.AsImage();
         return image.Apply(operation, arguments);
+    }
+
+    /// <summary>Floats are cut off where they become bytes: the picture would be half a level darker.</summary>
+    private static VipsImage Rounded(VipsImage image)
+    {
+        using (image)
+        {
+            return image.Apply("round", ("round", "rint"));
+        }
     }
 
     private static byte[] Jpeg(VipsImage image, int quality)

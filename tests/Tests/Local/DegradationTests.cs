@@ -51,6 +51,12 @@ public sealed class DegradationTests : IDisposable
         Grain(Degraded("noise5", 320, 240)).ShouldBeGreaterThan(plain * 1.2);
     }
 
+    [Theory]
+    [InlineData("blur1")]
+    [InlineData("noise5")]
+    [InlineData("resize0.7")]
+    public void A_picture_keeps_its_brightness(string name) => Brightness(Degraded(name, 320, 240)).ShouldBe(Brightness(Source(320, 240)), 0.1);
+
     [Fact]
     public void A_mask_of_another_size_is_read_nearest()
     {
@@ -88,6 +94,12 @@ public sealed class DegradationTests : IDisposable
         }
 
         return sum / values.Length;
+    }
+
+    private static double Brightness(string path)
+    {
+        using var pixels = Pictures.Decode(path);
+        return pixels.Span.ToArray().Average(b => (double)b);
     }
 
     private static int Find(byte[] file, byte marker)
