@@ -33,13 +33,15 @@ public sealed class Preprocessor(DecoderPool decoders, IFaceFinder faces)
         }
 
         using var file = new FileStream(outputPath, FileMode.Open, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0);
-        var facts = layout.Facts with { Faces = FindFaces(file, layout.Facts.Geometry, cancellationToken) };
+        var (found, hash) = Look(file, layout.Facts.Geometry, cancellationToken);
+        var facts = layout.Facts with { Faces = found, LooksLike = hash };
         PreparedImage.Finish(
             file, facts.Geometry.AnalysedWidth, facts.Geometry.AnalysedHeight, layout.BlocksWide, layout.BlocksHigh, layout.CoefficientOffset, facts);
         return new Preparation(facts, null);
     }
 
-    private unsafe IReadOnlyList<Face> FindFaces(FileStream file, ImageGeometry geometry, CancellationToken cancellationToken)
+    /// <summary>Faces, and the hash while the pixels are in the caches: reporting would map the file again for it.</summary>
+    private unsafe (IReadOnlyList<Face> Faces, string Hash) Look(FileStream file, ImageGeometry geometry, CancellationToken cancellationToken)
     {
         using var activity = PlatformTelemetry.Source.StartActivity("faces");
         int bytes = checked(geometry.AnalysedWidth * geometry.AnalysedHeight * 3);
@@ -54,9 +56,10 @@ public sealed class Preprocessor(DecoderPool decoders, IFaceFinder faces)
         view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
         try
         {
-            var found = faces.FindUpright(new ReadOnlySpan<byte>(start + view.PointerOffset + PreparedImage.HeaderBytes, bytes), geometry, cancellationToken);
+            var rgb = new ReadOnlySpan<byte>(start + view.PointerOffset + PreparedImage.HeaderBytes, bytes);
+            var found = faces.FindUpright(rgb, geometry, cancellationToken);
             activity?.SetTag("palimpsest.faces", found.Count);
-            return found;
+            return (found, PerceptualHash.ToText(PerceptualHash.Of(rgb, geometry.AnalysedWidth, geometry.AnalysedHeight, geometry.Orientation)));
         }
         finally
         {

@@ -46,4 +46,8 @@ internal sealed record Outgoing(string Queue, object Message, DateTimeOffset? No
 /// <param name="Record">The analysis afterwards.</param>
 /// <param name="Outgoing">Commands to send.</param>
 /// <param name="NeedsReport">Every localizer has answered: fuse and finish before saving.</param>
-internal sealed record AnalysisChange(Palimpsest.Hosting.AnalysisRecord Record, IReadOnlyList<Outgoing> Outgoing, bool NeedsReport);
+internal sealed record AnalysisChange(Palimpsest.Hosting.AnalysisRecord Record, IReadOnlyList<Outgoing> Outgoing, bool NeedsReport)
+{
+    /// <summary>The picture's perceptual hash, where the report was made and the prepared file has it. Not part of the record: it has a table of its own.</summary>
+    public string? Hash { get; init; }
+}

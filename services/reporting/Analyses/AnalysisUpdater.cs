@@ -50,7 +50,7 @@ internal sealed partial class AnalysisUpdater(
             if (await SaveAsync(before, after, cancellationToken) is { } saved)
             {
                 recent.Remember(saved);
-                await AfterwardsAsync(before, saved, asked, cancellationToken);
+                await AfterwardsAsync(before, saved, after.Hash, asked, cancellationToken);
                 return saved;
             }
         }
@@ -71,7 +71,8 @@ internal sealed partial class AnalysisUpdater(
     {
         try
         {
-            return new AnalysisChange(Analysis.Succeed(ready, await writer.WriteAsync(ready, cancellationToken), now), [], NeedsReport: false);
+            var (findings, hash) = await writer.WriteAsync(ready, cancellationToken);
+            return new AnalysisChange(Analysis.Succeed(ready, findings, now), [], NeedsReport: false) { Hash = hash };
         }
         catch (MapLostException lost)
         {
@@ -114,7 +115,7 @@ internal sealed partial class AnalysisUpdater(
     }
 
     /// <summary>What need not be in the transaction: losing it costs a recomputation or a late erasure, never a result.</summary>
-    private async Task AfterwardsAsync(AnalysisRecord before, AnalysisRecord saved, DateTimeOffset? asked, CancellationToken cancellationToken)
+    private async Task AfterwardsAsync(AnalysisRecord before, AnalysisRecord saved, string? hash, DateTimeOffset? asked, CancellationToken cancellationToken)
     {
         progress.Observe(before, saved, time.GetUtcNow(), asked);
         if (AnalysisStatuses.IsTerminal(before.Status) || !AnalysisStatuses.IsTerminal(saved.Status))
@@ -126,7 +127,7 @@ internal sealed partial class AnalysisUpdater(
         if (before.Findings.Prepared is { } prepared)
         {
             // The verdict is out; its pixels are still here.
-            await duplicates.RememberAsync(saved, prepared, cancellationToken);
+            await duplicates.RememberAsync(saved, hash, prepared, cancellationToken);
             await blobs.DeleteAsync(prepared.Key, cancellationToken);
         }
 

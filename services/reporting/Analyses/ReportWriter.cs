@@ -9,10 +9,10 @@ namespace Palimpsest.Reporting;
 /// <summary>Makes the report of an analysis whose localizers have all answered: fetch maps, fuse, put the fused map and the facts.</summary>
 internal sealed class ReportWriter(IBlobStore blobs, Calibration calibration)
 {
-    /// <summary>The findings with their result.</summary>
+    /// <summary>The findings with their result, and the picture's perceptual hash if its prepared file has one.</summary>
     /// <exception cref="MapLostException">A map cannot be read back; that localizer has to count as failed.</exception>
     /// <exception cref="BlobNotFoundException">The prepared image is gone.</exception>
-    public async Task<AnalysisFindings> WriteAsync(AnalysisRecord record, CancellationToken cancellationToken)
+    public async Task<(AnalysisFindings Findings, string? Hash)> WriteAsync(AnalysisRecord record, CancellationToken cancellationToken)
     {
         var findings = record.Findings;
         var facts = await FactsAsync(findings.Prepared!.Key, cancellationToken);
@@ -23,13 +23,14 @@ internal sealed class ReportWriter(IBlobStore blobs, Calibration calibration)
         }
 
         var report = Fuse(evidence, facts);
-        return findings with
+        var kept = facts with { LooksLike = null }; // forgotten with the table's row, and never there of what is not to be kept
+        var written = findings with
         {
             Format = facts.Format,
             Width = facts.Geometry.DisplayedWidth,
             Height = facts.Geometry.DisplayedHeight,
             FaceCount = facts.Faces.Count,
-            Facts = await PutAsync(BlobKeys.Facts(record.Id), JsonSerializer.SerializeToUtf8Bytes(facts, PlatformJson.Options), cancellationToken),
+            Facts = await PutAsync(BlobKeys.Facts(record.Id), JsonSerializer.SerializeToUtf8Bytes(kept, PlatformJson.Options), cancellationToken),
             Warnings = [.. facts.Warnings, .. report.Warnings],
             Result = new AnalysisResult
             {
@@ -44,6 +45,7 @@ internal sealed class ReportWriter(IBlobStore blobs, Calibration calibration)
                 Map = await PutAsync(BlobKeys.Mask(record.Id), report.Map.ToBytes(), cancellationToken),
             },
         };
+        return (written, facts.LooksLike);
     }
 
     private FusedReport Fuse(List<DetectorEvidence> evidence, ImageFacts facts)

@@ -28,11 +28,17 @@ internal sealed partial class NearDuplicates(PlatformDatabase database, IBlobSto
         WHERE {database.IsOneOf("id", "ids")} AND {PlatformDatabase.Unindexed("tenant")} = @tenant AND erased_at IS NULL AND created_at <= @before
         """;
 
-    /// <summary>Keeps the hash of a picture whose verdict is out, from its prepared pixels. Never fails the analysis.</summary>
-    public async Task RememberAsync(AnalysisRecord record, BlobReference prepared, CancellationToken cancellationToken)
+    /// <summary>Keeps the hash of a picture whose verdict is out; without one, from its prepared pixels. Never fails the analysis.</summary>
+    public async Task RememberAsync(AnalysisRecord record, string? hash, BlobReference prepared, CancellationToken cancellationToken)
     {
         if (record is not { Status: AnalysisStatuses.Succeeded, Request.ZeroRetention: false })
         {
+            return;
+        }
+
+        if (hash is not null)
+        {
+            await KeepAsync(record, PerceptualHash.FromText(hash), cancellationToken);
             return;
         }
 

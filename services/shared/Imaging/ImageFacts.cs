@@ -25,6 +25,9 @@ public sealed record ImageFacts
 
     /// <summary>Plain sentences for the client.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
+
+    /// <summary><see cref="PerceptualHash"/> of the analysed pixels as they are shown, 16 hex digits; null in what an older version prepared, and in the facts that are kept with a report.</summary>
+    public string? LooksLike { get; init; }
 }
 
 /// <summary>A JPEG file's own traces.</summary>

@@ -23,6 +23,7 @@ public sealed class PreparationTests(DecoderFixture fixture) : IClassFixture<Dec
         prepared.Facts.Jpeg!.QualityEstimate.ShouldBe(85);
         prepared.Facts.Faces.ShouldHaveSingleItem().Box.ShouldBe(face.Box);
         prepared.Facts.Warnings.ShouldBeEmpty();
+        prepared.Facts.LooksLike.ShouldBe(PerceptualHash.ToText(PerceptualHash.Of(prepared.Pixels, 203, 155, 1)));
     }
 
     [Theory]

@@ -45,6 +45,17 @@ public sealed class NearDuplicatesTests : IAsyncLifetime
         (await LookAsync(500)).ShouldBe([("an_000399", 0), ("an_000398", 0), .. Enumerable.Range(0, 8).Select(i => ($"an_{440 - i:000000}", 1))]);
     }
 
+    [Fact]
+    public async Task A_hash_that_is_known_is_kept_without_a_look_at_the_pixels()
+    {
+        await AddAsync(1, 2, Hash);
+        await database.ExecuteAsync("DELETE FROM perceptual_hashes", null, default);
+        var ended = A.Record("an_000001") with { Status = AnalysisStatuses.Succeeded };
+        await duplicates.RememberAsync(ended, PerceptualHash.ToText(Hash ^ 3), new BlobReference { Key = "none", Bytes = 1 }, default); // there is no store to read from
+        await duplicates.RememberAsync(ended with { Id = "an_000002", Request = ended.Request with { ZeroRetention = true } }, PerceptualHash.ToText(Hash), new BlobReference { Key = "none", Bytes = 1 }, default);
+        (await database.QueryFirstAsync<string>("SELECT hash FROM perceptual_hashes", null, default)).ShouldBe(PerceptualHash.ToText(Hash ^ 3));
+    }
+
     private async Task<IEnumerable<(string, int)>> LookAsync(int number)
     {
         var record = A.Record($"an_{number:000000}") with { CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(number) };
