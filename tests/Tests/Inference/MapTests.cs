@@ -17,6 +17,23 @@ public sealed class MapTests
         map.Values.ShouldBe(values.Select(v => (byte)((v * 255) + 0.5f)));
     }
 
+    [Theory]
+    [InlineData(61, 38, 64, 40, 16, 10)]
+    [InlineData(61, 38, 61, 38, 32, 32)] // the last column's centre lies beyond the picture
+    [InlineData(613, 411, 616, 416, 154, 104)]
+    public void A_single_plane_is_drawn_as_if_it_were_blended(int width, int height, int across, int down, int planeWidth, int planeHeight)
+    {
+        var random = new Random(3);
+        var plane = new Plane(planeWidth, planeHeight, [.. Enumerable.Range(0, planeWidth * planeHeight).Select(_ => random.NextSingle() * 1.3f)]);
+        foreach (bool relative in new[] { false, true })
+        {
+            MapCanvas only = new(width, height), blended = new(width, height);
+            only.Only(plane, new Region(0, 0, across, down));
+            blended.Blend(plane, new Region(0, 0, across, down), overlap: 0);
+            only.ToMap(relative).Values.ShouldBe(blended.ToMap(relative).Values);
+        }
+    }
+
     [Fact]
     public void A_finer_plane_is_averaged_and_a_coarser_one_interpolated()
     {

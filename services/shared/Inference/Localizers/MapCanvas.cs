@@ -14,16 +14,17 @@ internal sealed class MapCanvas
 
     private readonly int width, height;
     private readonly float[] values;
-    private readonly float[] weights;
+    private float[]? weights; // only where tiles are blended
 
     public MapCanvas(int analysedWidth, int analysedHeight)
     {
         (width, height) = ((analysedWidth + Cell - 1) / Cell, (analysedHeight + Cell - 1) / Cell);
         values = ArrayPool<float>.Shared.Rent(width * height);
-        weights = ArrayPool<float>.Shared.Rent(width * height);
         values.AsSpan(0, width * height).Clear();
-        weights.AsSpan(0, width * height).Clear();
     }
+
+    /// <summary>Draws the one plane of a picture that was looked at as a whole: there is nothing to blend it with.</summary>
+    public void Only(Plane plane, Region region) => Draw(plane, region, (line, x0, y) => line.CopyTo(values.AsSpan((y * width) + x0)));
 
     /// <summary>Blends a plane that covers <paramref name="region"/>.</summary>
     /// <param name="plane">The network's plane.</param>
@@ -31,6 +32,12 @@ internal sealed class MapCanvas
     /// <param name="overlap">Pixels over which its weight rises from its edges; 0: none.</param>
     public void Blend(Plane plane, Region region, int overlap)
     {
+        if (weights is null)
+        {
+            weights = ArrayPool<float>.Shared.Rent(width * height);
+            weights.AsSpan(0, width * height).Clear();
+        }
+
         float[] rampX = Ramp(region.X, region.Width, width, overlap), rampY = Ramp(region.Y, region.Height, height, overlap);
         Draw(plane, region, (line, x0, y) =>
         {
@@ -55,33 +62,38 @@ internal sealed class MapCanvas
         {
             highest[i] = Math.Max(highest[i], line[i]);
         }
-
-        weights.AsSpan((y * width) + x0, line.Length).Fill(1);
     });
 
     /// <summary>The map; cells nothing was drawn on are 0. Ends the canvas: its memory goes back to the pool.</summary>
     /// <param name="relative">True for activation maps, which have no upper bound: values above 1 scale the map to its own maximum.</param>
     public ProbabilityMap ToMap(bool relative = false)
     {
-        float top = 1;
         var sums = values.AsSpan(0, width * height);
-        var shares = weights.AsSpan(0, width * height);
-        for (int i = 0; i < sums.Length; i++)
+        if (weights is not null)
         {
-            float mean = shares[i] > 0 ? sums[i] / shares[i] : 0;
-            sums[i] = mean;
-            top = mean > top ? mean : top;
+            var shares = weights.AsSpan(0, width * height);
+            for (int i = 0; i < sums.Length; i++)
+            {
+                sums[i] = shares[i] > 0 ? sums[i] / shares[i] : 0;
+            }
+
+            ArrayPool<float>.Shared.Return(weights);
+        }
+
+        float top = 1;
+        for (int i = 0; relative && i < sums.Length; i++)
+        {
+            top = sums[i] > top ? sums[i] : top;
         }
 
         var bytes = new byte[width * height];
-        float factor = 255 / (relative ? top : 1);
+        float factor = 255 / top;
         for (int i = 0; i < bytes.Length; i++)
         {
             bytes[i] = (byte)Math.Clamp((sums[i] * factor) + 0.5f, 0, 255);
         }
 
         ArrayPool<float>.Shared.Return(values);
-        ArrayPool<float>.Shared.Return(weights);
         return new ProbabilityMap(width, height, bytes);
     }
 

@@ -18,7 +18,6 @@ internal sealed class WholeImageLocalizer(LocalizerNetwork network) : ILocalizer
 
         // WhenAll returns only after every tile has: the picture must stay mapped until then.
         var answers = await Task.WhenAll(requests.Select(request => network.RunAsync(request, cancellationToken)));
-        int overlap = requests.Count > 1 ? network.Manifest.Tiling.Overlap : 0;
         var found = new Detection
         {
             State = DetectorStates.Completed,
@@ -41,9 +40,15 @@ internal sealed class WholeImageLocalizer(LocalizerNetwork network) : ILocalizer
             }
 
             var canvas = new MapCanvas(image.Width, image.Height);
+            if (requests.Count == 1)
+            {
+                canvas.Only(plane(answers[0])!, requests[0].Source);
+                return canvas.ToMap(relative);
+            }
+
             foreach (var (request, answer) in requests.Zip(answers))
             {
-                canvas.Blend(plane(answer)!, request.Source, overlap);
+                canvas.Blend(plane(answer)!, request.Source, network.Manifest.Tiling.Overlap);
             }
 
             return canvas.ToMap(relative);
