@@ -34,6 +34,11 @@ public sealed class OrientationTests : IDisposable
             }
         }
 
+        byte[] pixels = [.. Enumerable.Range(0, Width * Height * 3).Select(i => (byte)(i * 7))], bytewise = new byte[pixels.Length], whole = new byte[pixels.Length];
+        Turning.Apply<byte>(pixels, Width, Height, 3, orientation, bytewise);
+        Turning.ApplyRgb(pixels, Width, Height, orientation, whole);
+        whole.ShouldBe(bytewise);
+
         var back = new int[stored.Length];
         Turning.Apply<int>(shown, geometry.DisplayedWidth, geometry.DisplayedHeight, 2, Turning.Inverse(orientation), back);
         back.ShouldBe(stored);
@@ -49,11 +54,14 @@ public sealed class OrientationTests : IDisposable
         Turning.Apply<float>(pixels, Wide * 8, High * 8, 1, orientation, upright);
 
         var shown = new float[Kept * Wide * High];
-        TurnedCoefficients.Apply(Coefficients(pixels, Wide, High), Wide, High, orientation, shown);
+        int reach = TurnedCoefficients.Reach(Kept, orientation);
+        reach.ShouldBe(Kept); // whole diagonals, which swapped axes only reverse
+        TurnedCoefficients.Apply(Coefficients(pixels, Wide, High)[..(reach * Wide * High)], Wide, High, orientation, shown);
 
         var (wide, high) = Turning.SwapsAxes(orientation) ? (High, Wide) : (Wide, High);
         float[] expected = Coefficients(upright, wide, high)[..shown.Length];
         shown.Zip(expected).Max(p => Math.Abs(p.First - p.Second)).ShouldBeLessThan(1e-5f);
+        TurnedCoefficients.Reach(2, orientation).ShouldBe(Turning.SwapsAxes(orientation) ? 3 : 2);
         Enumerable.Range(0, 64).Select(k => TurnedCoefficients.Source(k, orientation)).Order().ShouldBe(Enumerable.Range(0, 64));
     }
 

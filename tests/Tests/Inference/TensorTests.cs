@@ -41,6 +41,23 @@ public sealed class TensorTests
     }
 
     [Fact]
+    public void What_is_cut_out_beyond_the_picture_repeats_its_edge()
+    {
+        const int Width = 20, Height = 12;
+        byte[] rgb = [.. Enumerable.Range(0, Width * Height * 3).Select(i => (byte)i)];
+        foreach (var region in new[] { new Region(0, 0, Width, Height), new Region(-3, -2, 31, 17), new Region(5, 6, 7, 4), new Region(30, 2, 20, 3), new Region(-30, 2, 20, 3) })
+        {
+            var cut = new byte[region.Width * region.Height * 3];
+            PixelResizer.Cut(rgb, Width, Height, region, cut);
+            for (int i = 0; i < cut.Length; i++)
+            {
+                int x = Math.Clamp(region.X + (i / 3 % region.Width), 0, Width - 1), y = Math.Clamp(region.Y + (i / 3 / region.Width), 0, Height - 1);
+                cut[i].ShouldBe(rgb[(((y * Width) + x) * 3) + (i % 3)], $"{region} {i}");
+            }
+        }
+    }
+
+    [Fact]
     public void Coefficients_are_packed_by_plane_and_end_with_the_file()
     {
         const int wide = 5, high = 4, k = 28;

@@ -24,7 +24,7 @@ public static class UprightSearch
         byte[] turned = ArrayPool<byte>.Shared.Rent(rgb.Length);
         try
         {
-            Turning.Apply(rgb, geometry.AnalysedWidth, geometry.AnalysedHeight, 3, geometry.Orientation, turned.AsSpan());
+            Turning.ApplyRgb(rgb, geometry.AnalysedWidth, geometry.AnalysedHeight, geometry.Orientation, turned);
             var upright = geometry.Upright;
             return [.. finder.Find(turned.AsSpan(0, rgb.Length), upright.AnalysedWidth, upright.AnalysedHeight, cancellationToken).Select(face => TurnBack(face, upright))];
         }

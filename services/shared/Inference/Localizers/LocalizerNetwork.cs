@@ -87,37 +87,39 @@ internal sealed class LocalizerNetwork : IDisposable
 
     private void PackPixels(NetworkRequest request, Span<float> tensor)
     {
-        if (request.Orientation == 1)
-        {
-            PackUnturned(request, tensor);
-            return;
-        }
-
-        using var stored = TensorPool.Shared.Rent(tensor.Length);
-        PackUnturned(request, stored.Span);
-        var (width, height) = request.Unturned;
-        int channels = packer.Planar ? 1 : 3, plane = width * height * channels;
-        for (int at = 0; at < tensor.Length; at += plane)
-        {
-            Turning.Apply<float>(stored.Span.Slice(at, plane), width, height, channels, request.Orientation, tensor.Slice(at, plane));
-        }
-    }
-
-    private void PackUnturned(NetworkRequest request, Span<float> tensor)
-    {
         var image = request.Image;
-        if (request.KeepsPixelGrid)
+        if (request.Orientation == 1 && request.KeepsPixelGrid)
         {
             packer.Pack(image.Pixels, image.Width, image.Height, request.Source, tensor);
             return;
         }
 
+        // Bytes are cut, resized and turned, and only then become floats, of which there are four times as many.
         var (width, height) = request.Unturned;
-        byte[] resized = ArrayPool<byte>.Shared.Rent(width * height * 3);
-        var bytes = resized.AsSpan(0, width * height * 3);
-        PixelResizer.Resize(image.Pixels, image.Width, image.Height, request.Source, bytes, width, height);
-        packer.Pack(bytes, width, height, new Region(0, 0, width, height), tensor);
-        ArrayPool<byte>.Shared.Return(resized);
+        int length = width * height * 3;
+        byte[] rented = ArrayPool<byte>.Shared.Rent(2 * length);
+        var cut = rented.AsSpan(0, length);
+        var shown = rented.AsSpan(length, length);
+        if (request.KeepsPixelGrid)
+        {
+            PixelResizer.Cut(image.Pixels, image.Width, image.Height, request.Source, cut);
+        }
+        else
+        {
+            PixelResizer.Resize(image.Pixels, image.Width, image.Height, request.Source, cut, width, height);
+        }
+
+        if (request.Orientation == 1)
+        {
+            shown = cut;
+        }
+        else
+        {
+            Turning.ApplyRgb(cut, width, height, request.Orientation, shown);
+        }
+
+        packer.Pack(shown, request.Width, request.Height, new Region(0, 0, request.Width, request.Height), tensor);
+        ArrayPool<byte>.Shared.Return(rented);
     }
 
     /// <param name="request">What to pack.</param>
@@ -138,9 +140,9 @@ internal sealed class LocalizerNetwork : IDisposable
             return;
         }
 
-        int wide = request.Source.Width / 8, high = request.Source.Height / 8;
-        using var stored = TensorPool.Shared.Rent(TurnedCoefficients.All * wide * high);
-        CoefficientPacker.Pack(image.Coefficients, image.BlocksWide, image.BlocksHigh, request.Source, TurnedCoefficients.All, stored.Span);
+        int wide = request.Source.Width / 8, high = request.Source.Height / 8, count = TurnedCoefficients.Reach(Manifest.Inputs.Dct!.Coefficients, request.Orientation);
+        using var stored = TensorPool.Shared.Rent(count * wide * high);
+        CoefficientPacker.Pack(image.Coefficients, image.BlocksWide, image.BlocksHigh, request.Source, count, stored.Span);
         TurnedCoefficients.Apply(stored.Span, wide, high, request.Orientation, tensor);
     }
 

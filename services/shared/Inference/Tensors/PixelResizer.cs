@@ -40,6 +40,28 @@ internal static class PixelResizer
         }
     }
 
+    /// <summary>Cuts a region out at its own size; what lies beyond the picture repeats its edge.</summary>
+    public static void Cut(ReadOnlySpan<byte> rgb, int width, int height, Region region, Span<byte> target)
+    {
+        int left = Math.Clamp(-region.X, 0, region.Width), first = Math.Max(region.X, 0);
+        int inside = Math.Clamp(width - first, 0, region.Width - left);
+        for (int y = 0; y < region.Height; y++)
+        {
+            var row = rgb.Slice(Math.Clamp(region.Y + y, 0, height - 1) * width * 3, width * 3);
+            var line = target.Slice(y * region.Width * 3, region.Width * 3);
+            row.Slice(inside > 0 ? first * 3 : 0, inside * 3).CopyTo(line[(left * 3)..]);
+            for (int at = 0; at < left * 3; at++)
+            {
+                line[at] = row[at % 3];
+            }
+
+            for (int at = (left + inside) * 3; at < line.Length; at++)
+            {
+                line[at] = row[row.Length - 3 + (at % 3)];
+            }
+        }
+    }
+
     /// <summary>The weighted sum of a few rows, each from <paramref name="offset"/> on. Every value is summed row by row, in order and fused, whatever the width of the vectors: the same bytes on every machine.</summary>
     private static unsafe void Mix(ReadOnlySpan<byte> rgb, int offset, int stride, ReadOnlySpan<int> rows, ReadOnlySpan<float> weights, Span<float> mixed)
     {

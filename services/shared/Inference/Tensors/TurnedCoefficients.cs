@@ -8,9 +8,6 @@ namespace Palimpsest.Inference;
 /// </summary>
 internal static class TurnedCoefficients
 {
-    /// <summary>Coefficients of a block.</summary>
-    public const int All = 64;
-
     // Zigzag order (T.81 figure 5) as horizontal and vertical frequency: along each diagonal, up and down in turn.
     private static readonly (int U, int V)[] Zigzag = [.. Enumerable.Range(0, 15).SelectMany(d =>
     {
@@ -21,7 +18,7 @@ internal static class TurnedCoefficients
     private static readonly int[] Swapped = [.. Zigzag.Select(f => Array.IndexOf(Zigzag, (f.V, f.U)))];
 
     /// <summary>Turns coefficient planes.</summary>
-    /// <param name="stored">64×high×wide, zigzag order, as <see cref="CoefficientPacker"/> packs them.</param>
+    /// <param name="stored">At least <see cref="Reach"/>×high×wide, zigzag order, as <see cref="CoefficientPacker"/> packs them.</param>
     /// <param name="wide">Stored blocks a row.</param>
     /// <param name="high">Stored rows of blocks.</param>
     /// <param name="orientation">EXIF orientation 1..8.</param>
@@ -44,6 +41,9 @@ internal static class TurnedCoefficients
             }
         }
     }
+
+    /// <summary>How many stored planes the first K shown ones come from.</summary>
+    public static int Reach(int count, int orientation) => 1 + Enumerable.Range(0, count).Max(k => Source(k, orientation));
 
     /// <summary>The stored zigzag index that becomes this one.</summary>
     public static int Source(int k, int orientation) => Turning.SwapsAxes(orientation) ? Swapped[k] : k;
