@@ -92,9 +92,35 @@ public sealed class FaceTests
     public void A_sliver_of_the_picture_is_a_pixel_of_the_input_at_least(int x, int y, int side)
     {
         var tensor = new float[256 * 256 * 3];
-        BlazeFaceNetwork.Fill([.. Enumerable.Repeat((byte)255, 200 * 150 * 3)], 200, 150, new Region(x, y, side, side), 256, tensor);
+        BlazeFaceNetwork.Fill([.. Enumerable.Repeat((byte)255, 200 * 150 * 3)], 200, 150, [new Region(x, y, side, side)], 256, tensor);
         tensor[x < 0 ? ^3 : 0].ShouldBe(y == 0 ? -1 : 1, 1e-4f);
         tensor.Count(v => v > 0.99f).ShouldBeGreaterThan(0);
+    }
+
+    [Theory]
+    [InlineData(1280, 960)]
+    [InlineData(3000, 2011)]
+    [InlineData(2600, 300)]
+    [InlineData(300, 2600)]
+    public void Tiles_side_by_side_are_shown_as_each_alone_would_be(int width, int height)
+    {
+        var random = new Random(2);
+        var rgb = new byte[width * height * 3];
+        random.NextBytes(rgb);
+        var squares = FaceSearchGrid.Squares(width, height, new FaceSearchOptions());
+        var rows = FaceSearchGrid.Rows(squares);
+        rows.SelectMany(row => row).ShouldBe(squares);
+        const int Length = 256 * 256 * 3;
+        foreach (var row in rows)
+        {
+            float[] together = new float[row.Length * Length], alone = new float[Length];
+            BlazeFaceNetwork.Fill(rgb, width, height, row, 256, together);
+            for (int i = 0; i < row.Length; i++)
+            {
+                BlazeFaceNetwork.Fill(rgb, width, height, [row[i]], 256, alone);
+                together.AsSpan(i * Length, Length).SequenceEqual(alone).ShouldBeTrue($"{row[i]}");
+            }
+        }
     }
 
     [Fact]

@@ -57,10 +57,13 @@ public sealed class BlazeFaceFinder : IFaceFinder, IDisposable
         // In so small a picture a face large enough to be examined fills a third of the square: that is what the front network was made for, at a quarter of the work.
         var (search, confirm) = Math.Max(width, height) <= 3 * options.MinSide ? (front, back) : (back, front);
         var candidates = new List<FaceCandidate>();
-        foreach (var square in FaceSearchGrid.Squares(width, height, options))
+        foreach (var row in FaceSearchGrid.Rows(FaceSearchGrid.Squares(width, height, options)))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            candidates.AddRange(search.Run(rgb, width, height, square, options.Candidate).Where(face => !CutByTile(face, square, width, height)));
+            foreach (var (square, found) in row.Zip(search.Run(rgb, width, height, row, options.Candidate, cancellationToken)))
+            {
+                candidates.AddRange(found.Where(face => !CutByTile(face, square, width, height)));
+            }
         }
 
         var faces = new List<FaceCandidate>();

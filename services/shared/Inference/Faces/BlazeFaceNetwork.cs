@@ -43,41 +43,63 @@ internal sealed class BlazeFaceNetwork : IDisposable
     public int Side { get; }
 
     /// <summary>Candidates above <paramref name="threshold"/> in a square region of a picture, merged; coordinates in the picture's pixels.</summary>
-    public List<FaceCandidate> Run(ReadOnlySpan<byte> rgb, int width, int height, Region square, float threshold)
+    public List<FaceCandidate> Run(ReadOnlySpan<byte> rgb, int width, int height, Region square, float threshold) => Run(rgb, width, height, [square], threshold, default)[0];
+
+    /// <summary>The same in each of several squares of one size and the same rows of the picture, which show the same share of it.</summary>
+    public List<FaceCandidate>[] Run(ReadOnlySpan<byte> rgb, int width, int height, ReadOnlySpan<Region> squares, float threshold, CancellationToken cancellationToken)
     {
-        using var tensor = TensorPool.Shared.Rent(Side * Side * 3);
-        Fill(rgb, width, height, square, Side, tensor.Span);
-        using var outputs = network.Run([new NetworkInput("input:0", tensor.Memory, [1, Side, Side, 3])], Outputs);
-        var found = new List<FaceCandidate>();
-        for (int layer = 0; layer < Layers.Length; layer++)
+        int length = Side * Side * 3;
+        using var tensors = TensorPool.Shared.Rent(length * squares.Length);
+        Fill(rgb, width, height, squares, Side, tensors.Span);
+        var all = new List<FaceCandidate>[squares.Length];
+        for (int i = 0; i < squares.Length; i++)
         {
-            Decode(outputs.Values(layer), outputs.Values(layer + 2), layer, Side, square, threshold, found);
+            cancellationToken.ThrowIfCancellationRequested();
+            using var outputs = network.Run([new NetworkInput("input:0", tensors.Memory.Slice(i * length, length), [1, Side, Side, 3])], Outputs);
+            var found = new List<FaceCandidate>();
+            for (int layer = 0; layer < Layers.Length; layer++)
+            {
+                Decode(outputs.Values(layer), outputs.Values(layer + 2), layer, Side, squares[i], threshold, found);
+            }
+
+            all[i] = FaceMerging.Weighted(found);
         }
 
-        return FaceMerging.Weighted(found);
+        return all;
     }
 
     public void Dispose() => network.Dispose();
 
-    /// <summary>The part of the square that lies in the picture, resized; the rest is black, as the network was trained. At least a pixel of the square must lie in it.</summary>
-    internal static void Fill(ReadOnlySpan<byte> rgb, int width, int height, Region square, int side, Span<float> tensor)
+    /// <summary>The part of each square that lies in the picture, resized; the rest is black, as the network was trained. At least a pixel of them must lie in it.</summary>
+    internal static void Fill(ReadOnlySpan<byte> rgb, int width, int height, ReadOnlySpan<Region> squares, int side, Span<float> tensors)
     {
+        var square = squares[0];
         double scale = (double)side / square.Width;
         int x0 = Math.Max(0, square.X), x1 = Math.Min(width, square.X + square.Width), y0 = Math.Max(0, square.Y), y1 = Math.Min(height, square.Y + square.Height);
         // A sliver at the far edge rounds to the pixel beyond it.
         int left = Math.Min((int)Math.Round((x0 - square.X) * scale), side - 1), top = Math.Min((int)Math.Round((y0 - square.Y) * scale), side - 1);
         int w = Math.Clamp((int)Math.Round((x1 - x0) * scale), 1, side - left), h = Math.Clamp((int)Math.Round((y1 - y0) * scale), 1, side - top);
-        byte[] bytes = ArrayPool<byte>.Shared.Rent((w * h * 3) + (side * side * 3));
-        var part = bytes.AsSpan(0, w * h * 3);
-        var canvas = bytes.AsSpan(w * h * 3, side * side * 3);
-        PixelResizer.Resize(rgb, width, height, new Region(x0, y0, x1 - x0, y1 - y0), part, w, h, areaAbove: 1);
-        canvas.Clear();
-        for (int y = 0; y < h; y++)
+        var parts = new Region[squares.Length];
+        for (int i = 0; i < parts.Length; i++)
         {
-            part.Slice(y * w * 3, w * 3).CopyTo(canvas[((((top + y) * side) + left) * 3)..]);
+            parts[i] = new Region(Math.Max(0, squares[i].X), y0, x1 - x0, y1 - y0);
         }
 
-        Packer.Pack(canvas, side, side, new Region(0, 0, side, side), tensor);
+        int part = w * h * 3, whole = side * side * 3;
+        byte[] bytes = ArrayPool<byte>.Shared.Rent((part * parts.Length) + whole);
+        var canvas = bytes.AsSpan(part * parts.Length, whole);
+        PixelResizer.ResizeRow(rgb, width, height, parts, bytes.AsSpan(0, part * parts.Length), w, h, areaAbove: 1);
+        canvas.Clear();
+        for (int i = 0; i < parts.Length; i++)
+        {
+            for (int y = 0; y < h; y++)
+            {
+                bytes.AsSpan((i * part) + (y * w * 3), w * 3).CopyTo(canvas[((((top + y) * side) + left) * 3)..]);
+            }
+
+            Packer.Pack(canvas, side, side, new Region(0, 0, side, side), tensors.Slice(i * whole, whole));
+        }
+
         ArrayPool<byte>.Shared.Return(bytes);
     }
 

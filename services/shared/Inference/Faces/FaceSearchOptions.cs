@@ -74,6 +74,9 @@ internal static class FaceSearchGrid
         return squares;
     }
 
+    /// <summary>The squares in their order, those of the same rows of the picture together: of tiles side by side, none reaches beyond its left or right edge.</summary>
+    public static IReadOnlyList<Region[]> Rows(IReadOnlyList<Region> squares) => [.. squares.GroupBy(square => (square.Y, square.Height)).Select(row => row.ToArray())];
+
     private static int Tiles(int width, int height, double side) => Count(width, side) * Count(height, side);
 
     private static int Count(int length, double side) => length <= side ? 1 : 1 + (int)Math.Ceiling((length - side) / (side * (1 - Shared)));

@@ -17,12 +17,22 @@ internal static class PixelResizer
 
     /// <summary>Resizes <paramref name="region"/> of a picture to width×height×3 bytes.</summary>
     public static void Resize(
-        ReadOnlySpan<byte> rgb, int width, int height, Region region, Span<byte> target, int targetWidth, int targetHeight, double areaAbove = AreaAbove)
+        ReadOnlySpan<byte> rgb, int width, int height, Region region, Span<byte> target, int targetWidth, int targetHeight, double areaAbove = AreaAbove) =>
+        ResizeRow(rgb, width, height, [region], target, targetWidth, targetHeight, areaAbove);
+
+    /// <summary>Resizes regions of the same rows, each to width×height×3 bytes, one after the other in <paramref name="targets"/>. Where they overlap, their rows are mixed once.</summary>
+    public static void ResizeRow(
+        ReadOnlySpan<byte> rgb, int width, int height, ReadOnlySpan<Region> regions, Span<byte> targets, int targetWidth, int targetHeight, double areaAbove = AreaAbove)
     {
-        var columns = ResampleAxis.Resize(region.X, region.Width, width, targetWidth, areaAbove);
-        var rows = ResampleAxis.Resize(region.Y, region.Height, height, targetHeight, areaAbove);
-        int first = columns.Index.Min(), span = (columns.Index.Max() - first + 1) * 3;
-        int[] offsets = [.. columns.Index.Select(index => (index - first) * 3)];
+        var rows = ResampleAxis.Resize(regions[0].Y, regions[0].Height, height, targetHeight, areaAbove);
+        var columns = new ResampleAxis[regions.Length];
+        for (int i = 0; i < columns.Length; i++)
+        {
+            columns[i] = ResampleAxis.Resize(regions[i].X, regions[i].Width, width, targetWidth, areaAbove);
+        }
+
+        int first = columns.Min(axis => axis.Index.Min()), span = (columns.Max(axis => axis.Index.Max()) - first + 1) * 3;
+        int[][] offsets = [.. columns.Select(axis => axis.Index.Select(index => (index - first) * 3).ToArray())];
         float[] line = ArrayPool<float>.Shared.Rent(span + 1);
         line[span] = 0;
         try
@@ -31,7 +41,10 @@ internal static class PixelResizer
             {
                 // Rows are mixed first, in vectors over the source's columns: shrinking then leaves few values for the pass over pixels.
                 Mix(rgb, first * 3, width * 3, rows.Index.AsSpan(y * rows.Taps, rows.Taps), rows.Weight.AsSpan(y * rows.Taps, rows.Taps), line.AsSpan(0, span));
-                Columns(line.AsSpan(0, span + 1), offsets, columns.Weight, columns.Taps, target.Slice(y * targetWidth * 3, targetWidth * 3));
+                for (int i = 0; i < columns.Length; i++)
+                {
+                    Columns(line.AsSpan(0, span + 1), offsets[i], columns[i].Weight, columns[i].Taps, targets.Slice(((i * targetHeight) + y) * targetWidth * 3, targetWidth * 3));
+                }
             }
         }
         finally
