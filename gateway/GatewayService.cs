@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Palimpsest.Contracts;
 using Palimpsest.Hosting;
 
@@ -39,6 +40,14 @@ public static class GatewayService
             platform.AddReportingProxy();
             services.AddSingleton<Drain>();
             services.AddHostedService(s => s.GetRequiredService<Drain>());
+            // With the broker down submissions are accepted and wait in the outbox: a load balancer must not take the gateways away for it.
+            services.PostConfigure<HealthCheckServiceOptions>(health =>
+            {
+                foreach (var check in health.Registrations.Where(r => r.Name is "broker" or "masstransit-bus"))
+                {
+                    check.Tags.Remove("ready");
+                }
+            });
         }
 
         // Writing and flushing files blocks threads, and a pool of two cores' size grows by one or two threads a second: measured on two cores, 20 submissions a second

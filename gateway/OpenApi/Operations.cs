@@ -178,7 +178,7 @@ internal static class Operations
         yield return new Operation("get", "/v1/detectors", "listDetectors", Detectors, "Localizers: state, model, thresholds, limitations, metrics")
             .Needs(Scopes.Read).Answers(200, "All of them.", Shape.Json(Shape.Ref("DetectorList")));
         yield return new Operation("get", "/health/live", "live", Service, "The process runs").Answers(200, "It does.", Shape.Json(Shape.Ref("Health")));
-        yield return new Operation("get", "/health/ready", "ready", Service, "Submissions would be worked on")
+        yield return new Operation("get", "/health/ready", "ready", Service, "Submissions would be accepted")
             .Answers(200, "They would.", Shape.Json(Shape.Ref("Health"))).Answers(503, "Not yet, or not any more.", Shape.Json(Shape.Ref("Health")));
         yield return new Operation("get", "/metrics", "metrics", Service, "Prometheus text").Answers(200, "Metrics.", Shape.Content("text/plain", Shape.Text()));
         yield return new Operation("get", "/openapi/v1.json", "openapi", Service, "This document").Answers(200, "OpenAPI 3.1.", Shape.Json(new JsonObject { ["type"] = "object" }));

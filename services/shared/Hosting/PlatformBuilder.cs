@@ -119,6 +119,7 @@ public sealed class PlatformBuilder
         Services.AddBusObserver<BusState>(s => s.GetRequiredService<BusState>());
         Services.AddReceiveObserver<BusMetrics>();
         Services.AddHealthChecks()
+            .AddCheck<StoppingCheck>("process", tags: ["ready"])
             .AddCheck<BusReadyCheck>("broker", tags: ["ready"])
             .AddCheck<DatabaseReadyCheck>("database", tags: ["ready"]);
         Services.Configure<JsonOptions>(json => PlatformJson.Configure(json.SerializerOptions));

@@ -2,7 +2,10 @@ using MassTransit;
 
 namespace Palimpsest.Hosting;
 
-/// <summary>Whether the bus is connected; follows its events. Readiness and the outbox dispatcher read it.</summary>
+/// <summary>
+/// Whether the bus has connected since it was started, its queues are declared with that, and it is not being stopped. A connection that is lost later does not show here: MassTransit's own check
+/// (masstransit-bus) tells that, and a send waits for it. Readiness and the outbox dispatcher read it.
+/// </summary>
 internal sealed class BusState : IBusObserver
 {
     private volatile TaskCompletionSource ready = new(TaskCreationOptions.RunContinuationsAsynchronously);

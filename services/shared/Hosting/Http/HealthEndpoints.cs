@@ -26,13 +26,18 @@ internal static class HealthEndpoints
         PlatformJson.Options);
 }
 
-/// <summary>Ready means: the bus is connected and the process is not shutting down.</summary>
-internal sealed class BusReadyCheck(BusState bus, IHostApplicationLifetime lifetime) : IHealthCheck
+/// <summary>Ready means: the process is not shutting down.</summary>
+internal sealed class StoppingCheck(IHostApplicationLifetime lifetime) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) => Task.FromResult(
-        lifetime.ApplicationStopping.IsCancellationRequested ? HealthCheckResult.Unhealthy("Shutting down.")
-        : bus.IsReady ? HealthCheckResult.Healthy()
-        : HealthCheckResult.Unhealthy("The broker does not answer."));
+        lifetime.ApplicationStopping.IsCancellationRequested ? HealthCheckResult.Unhealthy("Shutting down.") : HealthCheckResult.Healthy());
+}
+
+/// <summary>Ready means: the bus has connected once. Whether it still is, MassTransit's own check says beside this one.</summary>
+internal sealed class BusReadyCheck(BusState bus) : IHealthCheck
+{
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) => Task.FromResult(
+        bus.IsReady ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy("The broker does not answer."));
 }
 
 /// <summary>Ready means: the database answers.</summary>
