@@ -1,3 +1,4 @@
+using System.Net;
 using Palimpsest.Hosting;
 
 namespace Palimpsest.Tests.Deploy;
@@ -87,13 +88,20 @@ public sealed class KubernetesTests
     public void What_goes_out_never_reaches_a_range_that_the_guard_refuses()
     {
         var outside = Kind("NetworkPolicy").Single(p => Name(p) == "outside").Map("spec").List("egress").Cast<Dictionary<object, object>>().Single();
+        var closed = new List<IPNetwork>();
         foreach (var block in outside.List("to").Cast<Dictionary<object, object>>().Select(t => t.Map("ipBlock")))
         {
-            foreach (string range in block.List("except").Cast<string>())
+            var open = IPNetwork.Parse(block.Text("cidr"));
+            open.ShouldBeOneOf(IPNetwork.Parse("0.0.0.0/0"), IPNetwork.Parse("2000::/3"));
+            foreach (var range in block.List("except").Cast<string>().Select(r => IPNetwork.Parse(r)))
             {
-                AddressGuard.Classify(System.Net.IPNetwork.Parse(range).BaseAddress).ShouldNotBeNull(range);
+                open.Contains(range.BaseAddress).ShouldBeTrue($"{range}: the API server refuses an exception outside its block");
+                AddressGuard.Classify(range.BaseAddress).ShouldNotBeNull($"{range}");
+                closed.Add(range);
             }
         }
+
+        AddressGuard.Special.Select(s => s.Network).Where(s => !closed.Exists(c => c.Contains(s.BaseAddress) && c.PrefixLength <= s.PrefixLength)).ShouldBeEmpty();
     }
 
     private static IEnumerable<Dictionary<object, object>> Kind(string kind) => Documents.Where(d => d.Text("kind") == kind);

@@ -10,7 +10,8 @@ namespace Palimpsest.Hosting;
 /// </summary>
 public sealed class AddressGuard
 {
-    private static readonly (IPNetwork Network, string Name)[] Special =
+    /// <summary>What is refused by name. <c>deploy/kubernetes/network.yaml</c> lists the same ranges.</summary>
+    internal static readonly (IPNetwork Network, string Name)[] Special =
     [
         Range("0.0.0.0/8", "this network"), Range("10.0.0.0/8", "private"), Range("100.64.0.0/10", "shared (carrier NAT)"), Range("127.0.0.0/8", "loopback"),
         Range("169.254.0.0/16", "link-local and metadata"), Range("172.16.0.0/12", "private"), Range("192.0.0.0/24", "IETF protocol assignments"),
