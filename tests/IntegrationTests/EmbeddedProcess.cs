@@ -51,8 +51,16 @@ internal sealed class EmbeddedProcess : IAsyncDisposable
     public static async Task<EmbeddedProcess> StartAsync(string? models = null, bool ownKey = false, bool asShipped = false, int volumeMegabytes = 0, string? slowedBy = null)
     {
         var platform = new EmbeddedProcess(models, ownKey, asShipped, volumeMegabytes, slowedBy);
-        await platform.StartAgainAsync();
-        return platform;
+        try
+        {
+            await platform.StartAgainAsync();
+            return platform;
+        }
+        catch
+        {
+            await platform.DisposeAsync();
+            throw;
+        }
     }
 
     public async Task StartAgainAsync()

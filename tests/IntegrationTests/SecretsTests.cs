@@ -37,7 +37,7 @@ public sealed class SecretsTests(TestPlatform platform)
         var exports = platform.Receiver.Exports.ToList();
         exports.ShouldContain(e => e.Contains(id, StringComparison.Ordinal), "the traces are those of this run");
         string[] logs = [.. Directory.GetFiles(Path.Combine(platform.Folder, "logs")).Select(f => new StreamReader(new FileStream(f, FileMode.Open, FileAccess.Read, FileShare.ReadWrite)).ReadToEnd())];
-        logs.Length.ShouldBe(6);
+        logs.Length.ShouldBeGreaterThanOrEqualTo(6, "one of each service, and of the second ones that another test may have started");
         string password = new Uri(platform.Host.Servers.Urls["POSTGRES_URL"]!).UserInfo.Split(':')[^1];
         foreach (string hidden in new[] { TestPlatform.Key, secret, secret["whsec_".Length..], password, "3ndp0int", "s1gn4ture", "c4llb4ck", "qu3ry", "wr0ngsecret" })
         {

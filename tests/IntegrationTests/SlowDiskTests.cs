@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using Palimpsest.Contracts;
 using Palimpsest.Local.Client;
+using Palimpsest.Tests;
 
 namespace Palimpsest.IntegrationTests;
 
@@ -48,8 +49,9 @@ public sealed class SlowDiskTests
     [SkippableFact]
     public async Task A_slow_disk_costs_time_and_nothing_else()
     {
-        string folder = Directory.CreateTempSubdirectory("palimpsest-slow-").FullName, library = Path.Combine(folder, "slow.so");
-        Skip.IfNot(await CompileAsync(folder, library), "There is no C compiler here.");
+        using var folder = new TestFolder("palimpsest-slow-");
+        string library = folder["slow.so"];
+        Skip.IfNot(await CompileAsync(folder.Path, library), "There is no C compiler here.");
         await using var platform = await EmbeddedProcess.StartAsync(asShipped: true, slowedBy: library);
         byte[][] pictures = [.. Enumerable.Range(0, Clients * Each).Select(i => TestPictures.Forged(2500 + i))];
         long start = Stopwatch.GetTimestamp();
@@ -77,7 +79,6 @@ public sealed class SlowDiskTests
         accepted.Distinct().Count().ShouldBe(pictures.Length);
         Console.WriteLine($"slow disk: {pictures.Length} pictures in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s, slowest answer to a submission {slowest.TotalSeconds:0.0} s");
         slowest.ShouldBeGreaterThan(TimeSpan.FromSeconds(1), "two flushes stand before a 202: the disk was not slow");
-        Directory.Delete(folder, recursive: true);
     }
 
     private static async Task<string> SubmitAsync(PalimpsestClient client, byte[] picture)

@@ -6,6 +6,7 @@ using Palimpsest.Local.Commands;
 using Palimpsest.Local.Distributed;
 using Palimpsest.Local.Evaluation;
 using Palimpsest.Local.Servers;
+using Palimpsest.Tests;
 
 [assembly: CollectionBehavior(DisableTestParallelization = true)]
 
@@ -16,11 +17,11 @@ public sealed class TestPlatform : IAsyncLifetime
 {
     public const string Key = "integration-tests-key-0123456789";
 
-    private readonly string folder = Directory.CreateTempSubdirectory("palimpsest-it-").FullName;
+    private readonly TestFolder folder = new("palimpsest-it-");
     private readonly HttpClient http = new() { Timeout = TimeSpan.FromSeconds(30) };
 
     /// <summary>Given as <c>--data</c>.</summary>
-    internal string Folder => folder;
+    internal string Folder => folder.Path;
 
     internal DistributedHost Host { get; private set; } = null!;
 
@@ -30,10 +31,8 @@ public sealed class TestPlatform : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        // PostgreSQL runs as a user of its own, which must get through to its data.
-        File.SetUnixFileMode(folder, (UnixFileMode)Convert.ToInt32("755", 8));
         Receiver = await Receiver.StartAsync();
-        var settings = new UpSettings { Port = ChildProcess.FreePort(), Data = folder, Networks = ["127.0.0.0/8"] };
+        var settings = new UpSettings { Port = ChildProcess.FreePort(), Data = Folder, Networks = ["127.0.0.0/8"] };
         Host = await DistributedHost.StartAsync(
             settings, Environment.GetEnvironmentVariable,
             new Dictionary<string, string?>(StringComparer.Ordinal)
@@ -56,7 +55,7 @@ public sealed class TestPlatform : IAsyncLifetime
 
         await Receiver.DisposeAsync();
         http.Dispose();
-        Directory.Delete(folder, recursive: true);
+        folder.Dispose();
     }
 
     /// <summary>Submits as a careful client does: one Idempotency-Key, again until there is an answer.</summary>
@@ -77,7 +76,7 @@ public sealed class TestPlatform : IAsyncLifetime
         }
     }
 
-    /// <summary>Until a submission is answered within a second: every service is back.</summary>
+    /// <summary>Until every service says that it is ready.</summary>
     public async Task ReadyAsync()
     {
         foreach (var service in Host.Services)

@@ -4,6 +4,7 @@ using Palimpsest.Local.Client;
 using Palimpsest.Local.Commands;
 using Palimpsest.Local.Distributed;
 using Palimpsest.Local.Servers;
+using Palimpsest.Tests;
 
 namespace Palimpsest.IntegrationTests.Ledger;
 
@@ -54,16 +55,16 @@ internal sealed class DistributedLedgerPlatform : ILedgerPlatform
     // The second attempt of a webhook comes after five seconds, the third only after five minutes: two attempts in one bend would test the patience of the test.
     private const double LongestSinkBend = 3, LongestBend = 8;
 
-    private readonly string folder;
+    private readonly TestFolder folder;
     private readonly HttpClient http = new() { Timeout = TimeSpan.FromSeconds(30) };
     private readonly LocalServers servers;
     private readonly List<TcpProxy> proxies = [];
-    private DistributedHost host = null!;
+    private DistributedHost? host;
 
-    private DistributedLedgerPlatform(string folder, LocalServers servers, Receiver receiver)
+    private DistributedLedgerPlatform(TestFolder folder, LocalServers servers, Receiver receiver)
     {
         (this.folder, this.servers, Receiver) = (folder, servers, receiver);
-        Database = new PlatformDatabase(new PlatformSettings { ServiceName = "ledger", DataDirectory = folder, ModelsDirectory = folder, Postgres = servers.Postgres!.Url });
+        Database = new PlatformDatabase(new PlatformSettings { ServiceName = "ledger", DataDirectory = folder.Path, ModelsDirectory = folder.Path, Postgres = servers.Postgres!.Url });
         Client = new PalimpsestClient(http, TestPlatform.Key);
     }
 
@@ -77,7 +78,7 @@ internal sealed class DistributedLedgerPlatform : ILedgerPlatform
 
     public IReadOnlyList<Strike> Kills =>
     [
-        .. host.Services.Select(s => new Strike("kill " + s.Name, Kill: true, Strikes.Single, _ => KillAsync(s))),
+        .. host!.Services.Select(s => new Strike("kill " + s.Name, Kill: true, Strikes.Single, _ => KillAsync(s))),
         Crash("rabbitmq", servers.RabbitMq!, Strikes.Broker), Crash("redis", servers.Redis!, Strikes.Single), Crash("postgres", servers.Postgres!, Strikes.Single),
     ];
 
@@ -85,34 +86,42 @@ internal sealed class DistributedLedgerPlatform : ILedgerPlatform
 
     public static async Task<DistributedLedgerPlatform> StartAsync()
     {
-        string folder = Directory.CreateTempSubdirectory("palimpsest-ledger-").FullName;
-        // PostgreSQL runs as a user of its own, which must get through to its data.
-        File.SetUnixFileMode(folder, (UnixFileMode)Convert.ToInt32("755", 8));
-        var servers = await LocalServers.StartAsync(Path.Combine(folder, "servers"), _ => null, _ => { }, CancellationToken.None);
-        var platform = new DistributedLedgerPlatform(folder, servers, await Receiver.StartAsync());
-        var urls = new Dictionary<string, string>(StringComparer.Ordinal)
+        var folder = new TestFolder("palimpsest-ledger-");
+        LocalServers? servers = null;
+        DistributedLedgerPlatform? platform = null;
+        try
         {
-            ["RABBITMQ_URL"] = platform.Proxy("rabbitmq", servers.RabbitMq!.Url), ["REDIS_URL"] = platform.Proxy("redis", servers.Redis!.Url), ["POSTGRES_URL"] = platform.Proxy("postgres", servers.Postgres!.Url),
-        };
-        platform.Webhook = new Uri(platform.Proxy("receiver", platform.Receiver.Webhook));
-        platform.host = await DistributedHost.StartAsync(
-            new UpSettings { Port = ChildProcess.FreePort(), Data = folder, Networks = ["127.0.0.0/8"] }, urls.GetValueOrDefault,
-            new Dictionary<string, string?>(urls.ToDictionary(u => u.Key, u => (string?)u.Value), StringComparer.Ordinal) { ["PALIMPSEST_API_KEY"] = TestPlatform.Key }, _ => { }, CancellationToken.None);
-        platform.http.BaseAddress = platform.host["gateway"].Address;
-        return platform;
+            servers = await LocalServers.StartAsync(folder["servers"], _ => null, _ => { }, CancellationToken.None);
+            platform = new DistributedLedgerPlatform(folder, servers, await Receiver.StartAsync());
+            await platform.StartHostAsync();
+            return platform;
+        }
+        catch
+        {
+            // Otherwise broker, cache and database go on when the tests have ended.
+            if (platform is not null)
+            {
+                await platform.DisposeAsync();
+                throw;
+            }
+
+            await (servers?.DisposeAsync() ?? ValueTask.CompletedTask);
+            folder.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Waits until a service is ready.</summary>
-    public Task WaitUntilReadyAsync(string name) => host[name].WaitUntilReadyAsync(_ => false, CancellationToken.None);
+    public Task WaitUntilReadyAsync(string name) => host![name].WaitUntilReadyAsync(_ => false, CancellationToken.None);
 
     /// <summary>Waits until a service is ready, a little longer, and kills it.</summary>
     public async Task KillWhenReadyAsync(string name, TimeSpan after)
     {
-        int before = host[name].Id;
+        int before = host![name].Id;
         await WaitUntilReadyAsync(name);
         await Task.Delay(after);
-        await KillAsync(host[name]);
-        for (int attempt = 0; host[name].Id == before && attempt < 600; attempt++)
+        await KillAsync(host![name]);
+        for (int attempt = 0; host![name].Id == before && attempt < 600; attempt++)
         {
             await Task.Delay(50);
         }
@@ -127,7 +136,7 @@ internal sealed class DistributedLedgerPlatform : ILedgerPlatform
 
     public async ValueTask DisposeAsync()
     {
-        await host.DisposeAsync();
+        await (host?.DisposeAsync() ?? ValueTask.CompletedTask);
         await Database.DisposeAsync();
         foreach (var proxy in proxies)
         {
@@ -137,7 +146,20 @@ internal sealed class DistributedLedgerPlatform : ILedgerPlatform
         await servers.DisposeAsync();
         await Receiver.DisposeAsync();
         http.Dispose();
-        Directory.Delete(folder, recursive: true);
+        folder.Dispose();
+    }
+
+    private async Task StartHostAsync()
+    {
+        var urls = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["RABBITMQ_URL"] = Proxy("rabbitmq", servers.RabbitMq!.Url), ["REDIS_URL"] = Proxy("redis", servers.Redis!.Url), ["POSTGRES_URL"] = Proxy("postgres", servers.Postgres!.Url),
+        };
+        Webhook = new Uri(Proxy("receiver", Receiver.Webhook));
+        host = await DistributedHost.StartAsync(
+            new UpSettings { Port = ChildProcess.FreePort(), Data = folder.Path, Networks = ["127.0.0.0/8"] }, urls.GetValueOrDefault,
+            new Dictionary<string, string?>(urls.ToDictionary(u => u.Key, u => (string?)u.Value), StringComparer.Ordinal) { ["PALIMPSEST_API_KEY"] = TestPlatform.Key }, _ => { }, CancellationToken.None);
+        http.BaseAddress = host["gateway"].Address;
     }
 
     private string Proxy(string name, Uri before)
@@ -206,7 +228,11 @@ internal sealed class EmbeddedLedgerPlatform : ILedgerPlatform
 
     public IReadOnlyList<Strike> Bends => [.. Strikes.Of(proxy, longest: 3)];
 
-    public static async Task<EmbeddedLedgerPlatform> StartAsync() => new(await EmbeddedProcess.StartAsync(asShipped: true), await Receiver.StartAsync());
+    public static async Task<EmbeddedLedgerPlatform> StartAsync()
+    {
+        var receiver = await Receiver.StartAsync();
+        return new(await EmbeddedProcess.StartAsync(asShipped: true), receiver);
+    }
 
     public Task<IReadOnlyList<string>> LeftAsync() => Task.FromResult<IReadOnlyList<string>>([]);
 

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Palimpsest.Hosting;
 using Palimpsest.Local.Servers;
+using Palimpsest.Tests;
 
 namespace Palimpsest.IntegrationTests.Ledger;
 
@@ -10,12 +11,12 @@ public sealed class SilentRedisTests
     public async Task A_Redis_that_is_connected_and_says_nothing_costs_seconds_not_the_request()
     {
         Skip.IfNot(RedisServer.IsInstalled, "It needs a server that it may put a proxy before.");
-        string folder = Directory.CreateTempSubdirectory("palimpsest-redis-").FullName;
-        await using var server = new RedisServer(folder);
+        using var folder = new TestFolder("palimpsest-redis-");
+        await using var server = new RedisServer(folder.Path);
         await server.StartAsync(CancellationToken.None);
         await using var proxy = new TcpProxy("redis", server.Url.Port);
         using var redis = new RedisConnection(
-            new PlatformSettings { ServiceName = "test", DataDirectory = folder, ModelsDirectory = folder, Redis = proxy.Before(server.Url) }, NullLogger<RedisConnection>.Instance);
+            new PlatformSettings { ServiceName = "test", DataDirectory = folder.Path, ModelsDirectory = folder.Path, Redis = proxy.Before(server.Url) }, NullLogger<RedisConnection>.Instance);
         await redis.TryAsync(db => db.StringSetAsync("key", "value"), false);
         (await ReadAsync()).ShouldBe("value");
 
@@ -32,7 +33,6 @@ public sealed class SilentRedisTests
         }
 
         (await ReadAsync()).ShouldBe("value");
-        Directory.Delete(folder, recursive: true);
 
         Task<string?> ReadAsync() => redis.TryAsync(async db => (string?)await db.StringGetAsync("key"), "fallback");
     }

@@ -43,19 +43,30 @@ internal sealed class GatewayHost : IAsyncDisposable
             overrides[name] = value;
         }
 
-        var platform = PlatformBuilder.Create(["--urls", "http://127.0.0.1:0"], "gateway", overrides);
-        platform.Host.Logging.ClearProviders();
-        if (log is not null)
+        WebApplication? app = null;
+        try
         {
-            platform.Host.Logging.AddProvider(log).SetMinimumLevel(LogLevel.Trace);
+            var platform = PlatformBuilder.Create(["--urls", "http://127.0.0.1:0"], "gateway", overrides);
+            platform.Host.Logging.ClearProviders();
+            if (log is not null)
+            {
+                platform.Host.Logging.AddProvider(log).SetMinimumLevel(LogLevel.Trace);
+            }
+
+            platform.AddGateway();
+            configure?.Invoke(platform);
+            app = platform.Build();
+            app.MapGateway();
+            map?.Invoke(app);
+            await app.StartAsync();
+        }
+        catch
+        {
+            await (app?.DisposeAsync() ?? ValueTask.CompletedTask);
+            Directory.Delete(folder, recursive: true);
+            throw;
         }
 
-        platform.AddGateway();
-        configure?.Invoke(platform);
-        var app = platform.Build();
-        app.MapGateway();
-        map?.Invoke(app);
-        await app.StartAsync();
         var host = new GatewayHost(app, folder);
         host.Key = (await host.Keys.CreateAsync("acme", "test", Scopes.All, null, default)).Key;
         host.Client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", host.Key);

@@ -92,23 +92,23 @@ public sealed class SearchPlanTests : IAsyncLifetime
 
 public sealed class SearchPlanPostgresTests : IAsyncLifetime
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("palimpsest-").FullName;
+    private readonly TestFolder folder = new();
     private PostgresServer server = null!;
     private PlatformDatabase database = null!;
 
     public async Task InitializeAsync()
     {
         // Its own, whatever POSTGRES_URL says: nobody else shall wait for its schema.
-        server = new PostgresServer(PostgresServer.Reachable(Path.Combine(folder, "postgres")));
+        server = new PostgresServer(PostgresServer.Reachable(folder["postgres"]));
         await server.StartAsync(default);
-        database = new PlatformDatabase(new PlatformSettings { ServiceName = "test", DataDirectory = folder, ModelsDirectory = folder, Postgres = server.Url });
+        database = new PlatformDatabase(new PlatformSettings { ServiceName = "test", DataDirectory = folder.Path, ModelsDirectory = folder.Path, Postgres = server.Url });
     }
 
     public async Task DisposeAsync()
     {
         await database.DisposeAsync();
         await server.DisposeAsync();
-        Directory.Delete(folder, recursive: true);
+        folder.Dispose();
     }
 
     [Fact]
@@ -137,6 +137,23 @@ public sealed class SearchPlanPostgresTests : IAsyncLifetime
             string plan = string.Join('\n', await database.QueryAsync<string>("EXPLAIN " + sql, values, default));
             plan.ShouldContain($"{index} ", Case.Sensitive, question + "\n" + plan);
             plan.ShouldNotContain("Seq Scan", Case.Sensitive, question);
+        }
+    }
+
+    [Fact]
+    public async Task What_is_promised_waits_for_the_disk_and_nothing_else_does()
+    {
+        foreach (var (promised, waits) in new[] { (true, "on"), (false, "off") })
+        {
+            (await database.ExecuteReturningAsync<string>("SHOW synchronous_commit", null, default, promised)).ShouldBe([waits]);
+            (await database.InTransactionAsync(
+                async t =>
+                {
+                    using var show = (NpgsqlCommand)t.Connection!.CreateCommand();
+                    show.CommandText = "SHOW synchronous_commit";
+                    return (string)(await show.ExecuteScalarAsync())!;
+                },
+                default, promised)).ShouldBe(waits);
         }
     }
 

@@ -7,7 +7,7 @@ namespace Palimpsest.Tests.Webhooks;
 /// <summary>The same statements on PostgreSQL, where two processes really run side by side.</summary>
 public sealed class WebhookPostgresTests : IAsyncLifetime
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("palimpsest-").FullName;
+    private readonly TestFolder folder = new();
     private PostgresServer? server;
     private SenderFixture fixture = null!;
 
@@ -15,7 +15,7 @@ public sealed class WebhookPostgresTests : IAsyncLifetime
     {
         if (Environment.GetEnvironmentVariable("POSTGRES_URL") is not { Length: > 0 })
         {
-            server = new PostgresServer(PostgresServer.Reachable(Path.Combine(folder, "postgres")));
+            server = new PostgresServer(PostgresServer.Reachable(folder["postgres"]));
             await server.StartAsync(default);
         }
 
@@ -30,7 +30,7 @@ public sealed class WebhookPostgresTests : IAsyncLifetime
             await server.DisposeAsync();
         }
 
-        Directory.Delete(folder, recursive: true);
+        folder.Dispose();
     }
 
     [Fact]
@@ -87,7 +87,8 @@ public sealed class WebhookPostgresTests : IAsyncLifetime
         (await fixture.Endpoints.RedeliverAsync(SenderFixture.Tenant, first.Id, default)).ShouldBe(0);
         (await fixture.Store.BacklogAsync(default)).Due.ShouldBe(0);
         fixture.Time.Advance(TimeSpan.FromDays(31));
-        (await fixture.Store.PruneAsync(TimeSpan.FromDays(30), default)).ShouldBeGreaterThanOrEqualTo(0);
+        // A sender, whose hour is over too, may be first with some of them.
+        await fixture.Store.PruneAsync(TimeSpan.FromDays(30), default);
         await fixture.UntilAsync(log => log.Count == 0);
     }
 }
