@@ -3,7 +3,7 @@ using System.ComponentModel.DataAnnotations;
 namespace Palimpsest.Gateway;
 
 /// <summary>Section <c>Limits</c>: what one tenant may use. <c>Limits:Tenants:NAME:…</c> sets other figures for one tenant.</summary>
-public sealed class LimitsOptions : TenantQuota
+public sealed class LimitsOptions : TenantQuota, IValidatableObject
 {
     /// <summary>Section name.</summary>
     public const string Section = "Limits";
@@ -13,6 +13,20 @@ public sealed class LimitsOptions : TenantQuota
 
     /// <summary>The figures of a tenant.</summary>
     public TenantQuota For(string tenant) => Tenants.TryGetValue(tenant, out var own) ? own : this;
+
+    /// <inheritdoc/>
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        foreach (var (tenant, quota) in Tenants)
+        {
+            var wrong = new List<ValidationResult>();
+            Validator.TryValidateObject(quota, new ValidationContext(quota), wrong, validateAllProperties: true);
+            foreach (var result in wrong)
+            {
+                yield return new ValidationResult($"Tenants:{tenant}: {result.ErrorMessage}", result.MemberNames);
+            }
+        }
+    }
 }
 
 /// <summary>The figures. Generous: they stop accidents and abuse, not work.</summary>

@@ -11,9 +11,11 @@ public sealed class DecoderOptions
     public int Processes { get; set; }
 
     /// <summary>Wall time for one picture; then its process is killed.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.1", "1.00:00:00", ParseLimitsInInvariantCulture = true)]
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>Wall time for a process to start and warm up.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00", ParseLimitsInInvariantCulture = true)]
     public TimeSpan StartTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Private memory of a process, native and managed, bytes; 1.5 GiB holds any picture within the limits.</summary>
@@ -32,8 +34,8 @@ public sealed class DecoderOptions
     [Range(16, 65_535)]
     public int MaxSide { get; set; } = 16_384;
 
-    /// <summary>Shortest side, pixels.</summary>
-    [Range(1, 1024)]
+    /// <summary>Shortest side, pixels. Smaller ones have no block of eight by eight to look into.</summary>
+    [Range(16, 1024)]
     public int MinSide { get; set; } = 16;
 
     /// <summary>Larger pictures are reduced to this many pixels for analysis.</summary>

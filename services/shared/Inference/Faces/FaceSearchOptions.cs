@@ -1,27 +1,36 @@
+using System.ComponentModel.DataAnnotations;
+
 namespace Palimpsest.Inference;
 
 /// <summary>How thoroughly faces are searched.</summary>
 public sealed class FaceSearchOptions
 {
     /// <summary>Score above which the searching network's finding is looked at again.</summary>
+    [Range(0.0, 1.0)]
     public float Candidate { get; set; } = 0.5f;
 
     /// <summary>Joint confidence of both networks above which it is a face.</summary>
+    [Range(0.0, 1.0)]
     public float Accept { get; set; } = 0.75f;
 
     /// <summary>Side of the second look ÷ side of the box.</summary>
+    [Range(1.0, 10.0)]
     public float ConfirmMargin { get; set; } = 1.8f;
 
     /// <summary>Pictures whose longer side exceeds this are also searched in tiles, pixels.</summary>
+    [Range(64, 65_535)]
     public int TileAbove { get; set; } = 1024;
 
     /// <summary>Most tiles of one picture; very large pictures get larger tiles.</summary>
+    [Range(1, 1_000)]
     public int MaxTiles { get; set; } = 12;
 
     /// <summary>Faces whose longer side is shorter than this are left out, pixels: too few to judge.</summary>
+    [Range(1, 65_535)]
     public int MinSide { get; set; } = 32;
 
-    /// <summary>Most faces examined; those with less confidence are dropped.</summary>
+    /// <summary>Most faces examined; those with less confidence are dropped. No more than 48: a localizer's answer has a score of each, and a message stays under 4 kB.</summary>
+    [Range(1, 48)]
     public int MaxFaces { get; set; } = 48;
 }
 
