@@ -3,6 +3,9 @@ using System.Text.Json;
 using MassTransit;
 using MassTransit.Serialization;
 using Palimpsest.Contracts;
+using Palimpsest.Hosting;
+using Palimpsest.Inference;
+using Palimpsest.Routing;
 
 namespace Palimpsest.Tests.Contracts;
 
@@ -42,6 +45,50 @@ public sealed class MessageContractTests
         { "analysis-failed", new AnalysisFailed { AnalysisId = "an_1", Tenant = "default", Code = ErrorCodes.ImageCorrupt, Detail = "The file cannot be decoded." } },
     };
 
+    /// <summary>Each as large as the platform makes it: full keys and numbers, every warning and reason at once, as many faces as are examined.</summary>
+    public static TheoryData<string, object> Largest
+    {
+        get
+        {
+            string id = Ids.Analysis(TimeProvider.System), sentence = new('x', 600);
+            string obstacle = $"The model file {new string('m', 64)}.onnx is not the one its manifest describes: its SHA-256 is {new string('a', 64)}, expected {new string('b', 64)}.";
+            var blob = new BlobReference { Key = BlobKeys.Activation(id, DetectorNames.Shallowfake), Bytes = long.MaxValue };
+            var options = new AnalysisOptions { Detectors = DetectorNames.Shallowfake, FaceCrop = false };
+            var preprocessed = new ImagePreprocessed
+            {
+                AnalysisId = id, Prepared = blob, Format = "jpeg", Width = 16_384, Height = 16_384, FaceCount = 48, Options = options, Warnings = [.. Enumerable.Repeat(new string('w', 200), 3)],
+            };
+            var plan = RoutingPlanner.Plan(new RoutingInput
+            {
+                Options = new AnalysisOptions { FaceCrop = false }, FaceCount = new FaceSearchOptions().MaxFaces, FaceArea = 0.005, Router = new RouterOpinion(0.5, 0.5, 0.6),
+                Detectors = DetectorNames.All.ToDictionary(d => d, _ => (string?)obstacle),
+            });
+            return new()
+            {
+                { "preprocess", new PreprocessImage { AnalysisId = id, Upload = blob, Options = options } },
+                { "preprocessed", preprocessed },
+                { "rejected", new ImageRejected { AnalysisId = id, Code = ErrorCodes.IdempotencyInFlight, Detail = sentence } },
+                {
+                    "routed", new AnalysisRouted
+                    {
+                        AnalysisId = id, Prepared = blob, Preprocessed = preprocessed, Shallowfake = 1.0 / 3, Deepfake = 2.0 / 3, Reasons = plan.Reasons, Plan = plan.Plan, Options = options,
+                    }
+                },
+                { "localize", new LocalizeManipulation { AnalysisId = id, Detector = DetectorNames.Shallowfake, Prepared = blob, Options = options } },
+                {
+                    "localized", new ManipulationLocalized
+                    {
+                        AnalysisId = id, Detector = DetectorNames.Shallowfake, State = DetectorStates.NotApplicable, Score = 1.0 / 3, Threshold = 1.0 / 3, Map = blob, Activation = blob,
+                        Model = new ModelIdentity { Name = new string('n', 64), Version = new string('v', 32), Sha256 = new string('a', 64) },
+                        FaceScores = [.. Enumerable.Range(1, new FaceSearchOptions().MaxFaces).Select(i => i / 49.0 / 10_000)], DurationMs = 100_000 / 3.0, Provider = "tensorrt", Reason = sentence,
+                    }
+                },
+                { "completed", new AnalysisCompleted { AnalysisId = id, Tenant = new string('t', 64), Verdict = Verdicts.LikelyFake, Score = 1.0 / 3 } },
+                { "failed", new AnalysisFailed { AnalysisId = id, Tenant = new string('t', 64), Code = ErrorCodes.IdempotencyInFlight, Detail = sentence } },
+            };
+        }
+    }
+
     [Fact]
     public void Every_contract_message_has_a_golden_file()
     {
@@ -69,11 +116,15 @@ public sealed class MessageContractTests
     }
 
     [Theory]
-    [MemberData(nameof(Messages))]
+    [MemberData(nameof(Largest))]
     public void Message_stays_under_four_kilobytes(string name, object message)
     {
         JsonSerializer.SerializeToUtf8Bytes(message, message.GetType(), SystemTextJsonMessageSerializer.Options).Length.ShouldBeLessThan(4096, name);
     }
+
+    [Fact]
+    public void Every_message_is_measured_at_its_limits() =>
+        Largest.Select(row => row[1].GetType()).Distinct().Count().ShouldBe(Messages.Select(row => row[1].GetType()).Distinct().Count());
 
     [Fact]
     public void Unknown_fields_of_a_newer_version_are_ignored()

@@ -49,7 +49,7 @@ public sealed class IdempotencyTests : IAsyncLifetime
         var first = host.Client.SendAsync(Api.Post(body, headers: ("Idempotency-Key", "k")));
         await body.Started.Task;
         // The server reads headers before the body: the key is reserved once a look-up finds it.
-        await Until(async () => await host.Service<PlatformDatabase>().QueryFirstAsync<long>("SELECT count(*) FROM idempotency", null, default) == 1);
+        await Poll.UntilAsync(async () => await host.Service<PlatformDatabase>().QueryFirstAsync<long>("SELECT count(*) FROM idempotency", null, default) == 1);
         using var second = await SendAsync("k", Api.Jpeg());
         await second.ProblemAsync(409, ErrorCodes.IdempotencyInFlight);
         second.Headers.RetryAfter.ShouldNotBeNull();
@@ -69,7 +69,7 @@ public sealed class IdempotencyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_crashed_request_blocks_its_key_for_a_minute()
+    public async Task A_crashed_request_blocks_its_key_until_its_reservation_runs_out()
     {
         // Never disposed, and its renewal dies with its process.
         var store = new IdempotencyStore(host.Service<PlatformDatabase>(), Microsoft.Extensions.Options.Options.Create(new IntakeOptions()), new FakeTimeProvider(time.GetUtcNow()));
@@ -82,6 +82,22 @@ public sealed class IdempotencyTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Whoever_has_lost_its_key_to_another_accepts_nothing()
+    {
+        var body = new PausedContent(Api.Jpeg());
+        var first = host.Client.SendAsync(Api.Post(body, headers: ("Idempotency-Key", "k")));
+        await body.Started.Task;
+        await Poll.UntilAsync(async () => await host.Service<PlatformDatabase>().ExecuteAsync("UPDATE idempotency SET expires_at = 0", null, default) == 1);
+        await using var second = await host.Service<IdempotencyStore>().BeginAsync("acme", "k", default);
+        second.Stored.ShouldBeNull();
+        body.Continue.SetResult();
+        using var late = await first;
+        await late.ProblemAsync(409, ErrorCodes.IdempotencyInFlight);
+        (await CountAsync()).ShouldBe(0);
+        host.StoredFiles().ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task A_slow_live_request_keeps_its_key()
     {
         var store = host.Service<IdempotencyStore>();
@@ -90,7 +106,7 @@ public sealed class IdempotencyTests : IAsyncLifetime
         {
             long before = await ExpiryAsync("slow");
             time.Advance(IdempotencyStore.InFlight / 3);
-            await Until(async () => await ExpiryAsync("slow") > before);
+            await Poll.UntilAsync(async () => await ExpiryAsync("slow") > before);
         }
 
         (await Should.ThrowAsync<ApiException>(() => store.BeginAsync("acme", "slow", default))).Code.ShouldBe(ErrorCodes.IdempotencyInFlight);
@@ -106,7 +122,7 @@ public sealed class IdempotencyTests : IAsyncLifetime
         (await host.Service<IdempotencyStore>().SweepAsync(default)).ShouldBe(0);
         time.Advance(TimeSpan.FromHours(24));
         // The hourly sweep's timer fires on this very clock.
-        await Until(async () => await host.Service<PlatformDatabase>().QueryFirstAsync<long>("SELECT count(*) FROM idempotency", null, default) == 0);
+        await Poll.UntilAsync(async () => await host.Service<PlatformDatabase>().QueryFirstAsync<long>("SELECT count(*) FROM idempotency", null, default) == 0);
     }
 
     [Fact]
@@ -160,16 +176,6 @@ public sealed class IdempotencyTests : IAsyncLifetime
     private Task<long> CountAsync() => host.Service<PlatformDatabase>().QueryFirstAsync<long>("SELECT count(*) FROM analyses", null, default);
 
     private Task<long> ExpiryAsync(string key) => host.Service<PlatformDatabase>().QueryFirstAsync<long>("SELECT expires_at FROM idempotency WHERE key = @key", new { key }, default);
-
-    private static async Task Until(Func<Task<bool>> condition)
-    {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (!await condition())
-        {
-            limit.Token.ThrowIfCancellationRequested();
-            await Task.Yield();
-        }
-    }
 
     /// <summary>A raw body that stops in the middle until it is told to go on.</summary>
     private sealed class PausedContent : HttpContent

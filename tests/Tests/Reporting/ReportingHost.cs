@@ -27,6 +27,9 @@ public sealed class ReportingHost : IAsyncLifetime
     /// <summary>Beside the usual ones.</summary>
     internal Dictionary<string, string?> Settings { get; init; } = [];
 
+    /// <summary>Another clock than the machine's.</summary>
+    internal TimeProvider? Time { get; init; }
+
     internal IServiceProvider Services => app.Services;
 
     internal IAnalysisStore Store => Services.GetRequiredService<IAnalysisStore>();
@@ -45,6 +48,11 @@ public sealed class ReportingHost : IAsyncLifetime
         platform.Host.WebHost.UseTestServer();
         platform.AddReporting();
         platform.Services.AddSingleton(Scenes);
+        if (Time is not null)
+        {
+            platform.Services.AddSingleton(Time);
+        }
+
         platform.AddConsumers(bus =>
         {
             bus.AddConsumer<ServicesBefore, ServicesBeforeDefinition>();
