@@ -40,6 +40,9 @@ public sealed partial class DecoderPool : IHostedService, IAsyncDisposable
     /// <summary>Of the processes that are up.</summary>
     internal IReadOnlyList<int> ProcessIds => [.. slots.Where(s => s.Child is { IsCompletedSuccessfully: true }).Select(s => s.Child!.GetAwaiter().GetResult().ProcessId)];
 
+    /// <summary>Processes that a request has taken.</summary>
+    internal int AtWork => slots.Count - idle.Reader.Count;
+
     /// <summary>Starts and warms every process.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {

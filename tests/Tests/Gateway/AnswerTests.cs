@@ -117,7 +117,7 @@ public sealed class AnswerTests : IAsyncLifetime
     public async Task Waiting_answers_200_when_it_ends_in_time()
     {
         var request = host.Client.SendAsync(Api.Post(Api.Form(Api.Jpeg()), headers: ("Prefer", "respond-async, wait=30")));
-        string id = await Eventually(async () => (await host.Service<IAnalysisStore>().ListAsync("acme", new AnalysisFilter(), default)).FirstOrDefault()?.Id);
+        string id = await Poll.ForAsync(async () => (await host.Service<IAnalysisStore>().ListAsync("acme", new AnalysisFilter(), default)).FirstOrDefault()?.Id);
         request.IsCompleted.ShouldBeFalse();
         await FinishAsync((await host.Service<IAnalysisStore>().LoadAsync(id, default))!);
         using var response = await request;
@@ -153,7 +153,7 @@ public sealed class AnswerTests : IAsyncLifetime
     public async Task What_keeps_nothing_counts_as_delivered_to_whoever_waited(bool zero)
     {
         var request = host.Client.SendAsync(Api.Post(Api.Form(Api.Jpeg(), ("retention", zero ? "zero" : "default")), headers: ("Prefer", "wait=30")));
-        string id = await Eventually(async () => (await host.Service<IAnalysisStore>().ListAsync("acme", new AnalysisFilter(), default)).FirstOrDefault()?.Id);
+        string id = await Poll.ForAsync(async () => (await host.Service<IAnalysisStore>().ListAsync("acme", new AnalysisFilter(), default)).FirstOrDefault()?.Id);
         await FinishAsync((await host.Service<IAnalysisStore>().LoadAsync(id, default))!);
         using var response = await request;
         await response.AnalysisAsync(HttpStatusCode.OK);
@@ -322,11 +322,11 @@ public sealed class AnswerTests : IAsyncLifetime
             await stream.WriteAsync(Encoding.ASCII.GetBytes(
                 $"POST /v1/analyses HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: {host.Key}\r\nIdempotency-Key: gone\r\nContent-Type: image/jpeg\r\nContent-Length: 5000\r\n\r\n"));
             await stream.WriteAsync(Api.Jpeg(100));
-            await Eventually(async () => await host.Service<PlatformDatabase>().QueryFirstAsync<long>("SELECT count(*) FROM idempotency", null, default) == 1 ? "reserved" : null);
+            await Poll.UntilAsync(async () => await host.Service<PlatformDatabase>().QueryFirstAsync<long>("SELECT count(*) FROM idempotency", null, default) == 1);
         }
 
         // The key is free again and no byte is left.
-        await Eventually(async () => await host.Service<PlatformDatabase>().QueryFirstAsync<long>("SELECT count(*) FROM idempotency", null, default) == 0 ? "released" : null);
+        await Poll.UntilAsync(async () => await host.Service<PlatformDatabase>().QueryFirstAsync<long>("SELECT count(*) FROM idempotency", null, default) == 0);
         host.StoredFiles().ShouldBeEmpty();
     }
 
@@ -372,19 +372,4 @@ public sealed class AnswerTests : IAsyncLifetime
 
     private Task BeatAsync(ModelIdentity? model) => host.Service<IDetectorRegistry>().BeatAsync(
         new DetectorHeartbeat { Name = DetectorNames.Shallowfake, Instance = "one", Ready = model is not null, Model = model }, default);
-
-    private static async Task<string> Eventually(Func<Task<string?>> look)
-    {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (true)
-        {
-            if (await look() is { } found)
-            {
-                return found;
-            }
-
-            limit.Token.ThrowIfCancellationRequested();
-            await Task.Yield();
-        }
-    }
 }

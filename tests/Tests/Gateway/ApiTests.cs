@@ -194,12 +194,9 @@ public sealed class ApiTests(WholePlatform platform) : IClassFixture<WholePlatfo
 
     private async Task DeliveredAsync()
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         var database = platform.Services.GetRequiredService<PlatformDatabase>();
-        while (await database.QueryFirstAsync<long>("SELECT count(*) FROM webhook_deliveries WHERE state = 'delivered' AND url LIKE '%/hook%'", null, limit.Token) == 0)
-        {
-            await Task.Yield();
-        }
+        await Poll.UntilAsync(
+            async () => await database.QueryFirstAsync<long>("SELECT count(*) FROM webhook_deliveries WHERE state = 'delivered' AND url LIKE '%/hook%'", null, default) > 0, seconds: 60);
     }
 
     private static async Task<string> SubmitAsync(HttpClient client)

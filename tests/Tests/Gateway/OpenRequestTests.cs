@@ -38,7 +38,7 @@ public sealed class OpenRequestTests
         await using var host = await GatewayHost.StartAsync(new() { ["Limits:OpenRequests"] = "1", ["Limits:OpenWaits"] = "1", ["Limits:Burst"] = "10000" });
         using var leave = new CancellationTokenSource();
         var waiting = host.Client.SendAsync(Api.Post(Api.Form(Api.Jpeg(seed: 1)), headers: ("Prefer", "wait=60")), leave.Token);
-        await UntilAsync(async () => (await host.Service<IAnalysisStore>().ListAsync("acme", new AnalysisFilter(), default)).Count == 1);
+        await Poll.UntilAsync(async () => (await host.Service<IAnalysisStore>().ListAsync("acme", new AnalysisFilter(), default)).Count == 1);
         await UntilAsync(host.Client, HttpStatusCode.NotFound);
 
         using var second = await host.Client.SendAsync(Api.Post(Api.Form(Api.Jpeg(seed: 2)), headers: ("Prefer", "wait=60")));
@@ -51,7 +51,7 @@ public sealed class OpenRequestTests
 
         await leave.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(() => waiting);
-        await UntilAsync(async () => (await host.Client.GetAsync("/v1/analyses/an_x/events")).StatusCode == HttpStatusCode.NotFound);
+        await Poll.UntilAsync(async () => (await host.Client.GetAsync("/v1/analyses/an_x/events")).StatusCode == HttpStatusCode.NotFound);
     }
 
     [Fact]
@@ -86,26 +86,11 @@ public sealed class OpenRequestTests
     }
 
     /// <summary>A request ends a moment after its answer is read.</summary>
-    private static Task UntilAsync(HttpClient client, HttpStatusCode expected) => UntilAsync(async () =>
+    private static Task UntilAsync(HttpClient client, HttpStatusCode expected) => Poll.UntilAsync(async () =>
     {
         using var answer = await client.GetAsync("/v1/nothing-here");
         return answer.StatusCode == expected;
     });
-
-    private static async Task UntilAsync(Func<Task<bool>> holds)
-    {
-        for (int i = 0; i < 500; i++)
-        {
-            if (await holds())
-            {
-                return;
-            }
-
-            await Task.Delay(20);
-        }
-
-        throw new TimeoutException();
-    }
 
     /// <summary>Announced, and nothing comes.</summary>
     private sealed class SilentBody : Stream

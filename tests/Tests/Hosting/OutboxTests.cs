@@ -9,6 +9,7 @@ using Palimpsest.Hosting;
 namespace Palimpsest.Tests.Hosting;
 
 /// <summary>The outbox over a real SQLite file.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class OutboxTests : IAsyncLifetime
 {
     private readonly FakeTimeProvider time = new(new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero));

@@ -96,7 +96,7 @@ public sealed class DynamicBatcherTests
                 return [.. items];
             });
         var tasks = Enumerable.Range(0, 4).Select(i => batcher.SubmitAsync(i, default)).ToArray();
-        await Settle(); // both threads wait for company
+        await Poll.UntilAsync(() => batcher.Idle == 2); // both threads wait for company
         time.Advance(TimeSpan.FromMilliseconds(10));
 
         (await Task.WhenAll(tasks)).ShouldBe([0, 1, 2, 3]);
@@ -172,6 +172,7 @@ public sealed class DynamicBatcherTests
         });
 
         var tasks = Enumerable.Range(0, 6).Select(i => batcher.SubmitAsync(i, default)).ToArray();
+        await Poll.UntilAsync(() => Volatile.Read(ref now) == 2);
         await Settle();
         now.ShouldBe(2); // four threads are free, but only two items are admitted
         release.Release(6);

@@ -4,6 +4,7 @@ using Palimpsest.Inference;
 
 namespace Palimpsest.Tests.Inference;
 
+[Collection(AloneCollection.Name)]
 public sealed class ExecutionProviderTests
 {
     private static bool HasGpu => File.Exists("/dev/nvidia0") || File.Exists("/dev/dxg");

@@ -69,7 +69,7 @@ public sealed class TurnTests : IAsyncLifetime
         string hanging = await host.FinishedAsync("drawer", TestPictures.Poison("hang")), waiting = await host.FinishedAsync("drawer");
         using var client = host.Client("drawer");
         var first = client.GetAsync($"/v1/analyses/{hanging}/thumbnail");
-        await Task.Delay(1_000);
+        await Poll.UntilAsync(() => host.Services.GetRequiredService<DecoderPool>().AtWork == 1);
         using var refused = await client.GetAsync($"/v1/analyses/{waiting}/thumbnail");
         refused.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
         (await ReportingHost.CodeAsync(refused)).ShouldBe(ErrorCodes.Overloaded);
@@ -89,19 +89,14 @@ public sealed class TurnTests : IAsyncLifetime
         using (var leave = new CancellationTokenSource())
         {
             var asked = host.Client("leaver").GetAsync($"/v1/analyses/{id}/thumbnail", leave.Token);
-            await Task.Delay(500);
+            await Poll.UntilAsync(() => host.Services.GetRequiredService<DecoderPool>().AtWork == 1);
             await leave.CancelAsync();
             await Should.ThrowAsync<OperationCanceledException>(() => asked);
             await Task.Delay(200);
         }
 
         await SignalAsync("CONT", process);
-        for (int i = 0; i < 500 && host.Services.GetRequiredService<RenderedImages>().Find(id, "plain-Webp-320") is null; i++)
-        {
-            await Task.Delay(20);
-        }
-
-        host.Services.GetRequiredService<RenderedImages>().Find(id, "plain-Webp-320").ShouldNotBeNull();
+        await Poll.UntilAsync(() => host.Services.GetRequiredService<RenderedImages>().Find(id, "plain-Webp-320") is not null);
         host.Services.GetRequiredService<DecoderPool>().ProcessIds.Single().ShouldBe(process);
     }
 
@@ -113,7 +108,7 @@ public sealed class TurnTests : IAsyncLifetime
         using (var leave = new CancellationTokenSource())
         {
             var asked = client.GetAsync($"/v1/analyses/{hanging}/evidence/ela?format=json", leave.Token);
-            await Task.Delay(1_000);
+            await Poll.UntilAsync(() => host.Services.GetRequiredService<EvidenceDecoders>().Pool.AtWork == 1);
             await leave.CancelAsync();
             await Should.ThrowAsync<OperationCanceledException>(() => asked);
         }

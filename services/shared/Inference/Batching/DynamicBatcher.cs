@@ -55,6 +55,18 @@ public sealed class DynamicBatcher<TItem, TResult> : IDisposable
         }
     }
 
+    /// <summary>Threads that wait for a batch.</summary>
+    internal int Idle
+    {
+        get
+        {
+            lock (gate)
+            {
+                return idle;
+            }
+        }
+    }
+
     /// <summary>Waits for admission, a batch and its run.</summary>
     /// <exception cref="OperationCanceledException">Cancelled before a batch took the item.</exception>
     /// <exception cref="ObjectDisposedException">The batcher was disposed.</exception>
