@@ -41,7 +41,7 @@ internal static class ReferenceNetworks
     }
 
     /// <summary>Our own models folder.</summary>
-    public static string Shipped => Environment.GetEnvironmentVariable(Palimpsest.Inference.ModelCatalog.FolderVariable) is { Length: > 0 } set ? set : Palimpsest.Inference.ModelCatalog.DefaultFolder;
+    public static string Shipped => Environment.GetEnvironmentVariable("PALIMPSEST_MODELS") is { Length: > 0 } set ? set : Palimpsest.Inference.ModelCatalog.DefaultFolder;
 
     private static byte[] OfTime(double milliseconds, Pictures pictures)
     {

@@ -10,7 +10,7 @@ namespace Palimpsest.Reporting;
 /// </summary>
 internal sealed partial class AnalysisUpdater(
     IAnalysisStore store, IBlobStore blobs, IPlatformCache cache, Analysis analysis, ReportWriter writer, BatchCompletion batches, StepProgress progress,
-    ReportingOptions options, NearDuplicates duplicates, RecentRecords recent, TimeProvider time, ILogger<AnalysisUpdater> log, IWebhookScheduler? webhooks = null)
+    ReportingOptions options, NearDuplicates duplicates, RecentRecords recent, TimeProvider time, ILogger<AnalysisUpdater> log, IWebhookScheduler webhooks)
 {
     // Each conflict means that another event of this analysis was saved; an analysis has about ten events.
     private const int Attempts = 25;
@@ -101,7 +101,7 @@ internal sealed partial class AnalysisUpdater(
         var saved = await store.TrySaveAsync(record, messages, ended ? async t => scheduled = await ScheduleAsync(t, record, cancellationToken) : null, cancellationToken);
         if (saved is not null && scheduled)
         {
-            webhooks?.Wake();
+            webhooks.Wake();
         }
 
         return saved;
@@ -110,7 +110,7 @@ internal sealed partial class AnalysisUpdater(
     /// <summary>The webhooks of an end, of the analysis and of its batch; true when there are any.</summary>
     private async Task<bool> ScheduleAsync(DbTransaction transaction, AnalysisRecord record, CancellationToken cancellationToken)
     {
-        bool own = webhooks is not null && await webhooks.ScheduleAsync(transaction, record, cancellationToken);
+        bool own = await webhooks.ScheduleAsync(transaction, record, cancellationToken);
         return await batches.EndedAsync(transaction, record, cancellationToken) || own;
     }
 

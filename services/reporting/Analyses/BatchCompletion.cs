@@ -6,30 +6,11 @@ using Palimpsest.Hosting;
 namespace Palimpsest.Reporting;
 
 /// <summary>Closes a batch, and schedules its webhook, in the transaction that ends its last analysis.</summary>
-internal sealed class BatchCompletion(PlatformDatabase database, TimeProvider time, IWebhookScheduler? webhooks = null)
+internal sealed class BatchCompletion(PlatformDatabase database, TimeProvider time, IWebhookScheduler webhooks)
 {
-    private const string Open = """
-        SELECT b.id FROM batches b
-        WHERE b.completed_at IS NULL AND b.created_at < @before AND NOT EXISTS (SELECT 1 FROM analyses a WHERE a.batch_id = b.id AND a.stage_due IS NOT NULL)
-        LIMIT 100
-        """;
-
     /// <summary>An analysis ended; call it after its row was updated. True when a webhook was scheduled.</summary>
     public Task<bool> EndedAsync(DbTransaction transaction, AnalysisRecord record, CancellationToken cancellationToken) =>
         record.Request.BatchId is { } batch ? TryCloseAsync(transaction, batch, cancellationToken) : Task.FromResult(false);
-
-    /// <summary>Closes batches that no analysis will close any more: every item refused, cached or deleted.</summary>
-    public async Task SweepAsync(CancellationToken cancellationToken)
-    {
-        long before = time.GetUtcNow().AddSeconds(-10).ToUnixTimeMilliseconds();
-        foreach (string batch in await database.QueryAsync<string>(Open, new { before }, cancellationToken))
-        {
-            if (await database.InTransactionAsync(t => TryCloseAsync(t, batch, cancellationToken), cancellationToken))
-            {
-                webhooks?.Wake();
-            }
-        }
-    }
 
     private async Task<bool> TryCloseAsync(DbTransaction transaction, string batchId, CancellationToken cancellationToken)
     {
@@ -53,6 +34,6 @@ internal sealed class BatchCompletion(PlatformDatabase database, TimeProvider ti
         var now = time.GetUtcNow();
         await transaction.Connection!.ExecuteAsync(new CommandDefinition(
             "UPDATE batches SET completed_at = @at WHERE id = @batchId", new { batchId, at = now.ToUnixTimeMilliseconds() }, transaction, cancellationToken: cancellationToken));
-        return webhooks is not null && await webhooks.ScheduleBatchAsync(transaction, batch.Finish(now, rows), cancellationToken);
+        return await webhooks.ScheduleBatchAsync(transaction, batch.Finish(now, rows), cancellationToken);
     }
 }

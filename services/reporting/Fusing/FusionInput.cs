@@ -15,9 +15,6 @@ internal sealed record DetectorEvidence
     /// <summary>Uncalibrated image-level probability; set when completed.</summary>
     public double? RawScore { get; init; }
 
-    /// <summary>The localizer's own threshold on <see cref="RawScore"/>.</summary>
-    public double? RawThreshold { get; init; }
-
     /// <summary>Where; set when completed. Its grid is that of the analysed picture.</summary>
     public ProbabilityMap? Map { get; init; }
 

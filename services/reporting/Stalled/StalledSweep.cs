@@ -9,7 +9,7 @@ namespace Palimpsest.Reporting;
 /// acknowledgement. At start and every <see cref="ReportingOptions.SweepSeconds"/>.
 /// </summary>
 internal sealed partial class StalledSweep(
-    PlatformDatabase database, PlatformSettings settings, IAnalysisStore store, AnalysisUpdater updater, StepProgress progress, IDetectorRegistry detectors, BatchCompletion batches,
+    PlatformDatabase database, PlatformSettings settings, IAnalysisStore store, AnalysisUpdater updater, StepProgress progress, IDetectorRegistry detectors,
     ReportingOptions options, TimeProvider time, ILogger<StalledSweep> log) : BackgroundService
 {
     private const string InStages = "SELECT stage, count(*), min(stage_since) FROM analyses WHERE stage_due IS NOT NULL GROUP BY stage";
@@ -41,7 +41,6 @@ internal sealed partial class StalledSweep(
             }
         }
 
-        await batches.SweepAsync(cancellationToken);
         await MeasureAsync(now, cancellationToken);
     }
 

@@ -130,6 +130,8 @@ public sealed class SweepTests : IAsyncLifetime
         collection.AddSingleton<IDetectorRegistry, DetectorRegistry>();
         collection.AddSingleton<IBlobStore, FileBlobStore>();
         collection.AddSingleton<IPlatformCache, InMemoryPlatformCache>();
+        collection.AddSingleton<WebhookSchedule>();
+        collection.AddSingleton<IWebhookScheduler>(s => s.GetRequiredService<WebhookSchedule>());
         foreach (var type in new[] { typeof(Analysis), typeof(ReportWriter), typeof(StepProgress), typeof(RecentRecords), typeof(BatchCompletion), typeof(AnalysisUpdater), typeof(StalledSweep), typeof(RetentionSweep), typeof(AnalysisEraser), typeof(StoredAnswers), typeof(BatchEraser), typeof(ZeroRetention), typeof(RenderedImages), typeof(Palimpsest.Reporting.Webhooks.DeliveryStore), typeof(NearDuplicates), typeof(EvidenceDecoders), typeof(EvidenceOptions) })
         {
             collection.AddSingleton(type);
@@ -227,8 +229,8 @@ public sealed class SweepTests : IAsyncLifetime
     public async Task Zero_retention_waits_for_the_delivery_and_without_a_webhook_for_a_grace()
     {
         var zero = A.Request("an_z") with { ZeroRetention = true };
-        var hooked = Ended("an_h", A.Request("an_h") with { ZeroRetention = true, CallbackUrl = "https://example.com/" });
-        await InsertAsync(Ended("an_z", zero), hooked, Ended("an_k", A.Request("an_k")));
+        var hooked = await EndedAsync("an_h", A.Request("an_h") with { ZeroRetention = true, CallbackUrl = "https://example.com/" });
+        await InsertAsync(await EndedAsync("an_z", zero), hooked, await EndedAsync("an_k", A.Request("an_k")));
         await Database.ExecuteAsync(
             """
             INSERT INTO webhook_deliveries (id, tenant, analysis_id, url, target, event, body, state, attempts, created_at)
@@ -260,7 +262,7 @@ public sealed class SweepTests : IAsyncLifetime
     public async Task Zero_retention_ends_soon_after_the_client_was_given_the_result(bool sweptBefore)
     {
         var zero = services.GetRequiredService<ZeroRetention>();
-        await InsertAsync(Ended("an_z", A.Request("an_z") with { ZeroRetention = true }), Ended("an_k", A.Request("an_k")));
+        await InsertAsync(await EndedAsync("an_z", A.Request("an_z") with { ZeroRetention = true }), await EndedAsync("an_k", A.Request("an_k")));
         var sweep = services.GetRequiredService<RetentionSweep>();
         if (sweptBefore)
         {
@@ -356,7 +358,7 @@ public sealed class SweepTests : IAsyncLifetime
     [Fact]
     public async Task Records_of_erased_analyses_go_after_their_time()
     {
-        await InsertAsync(Ended("an_kept", A.Request("an_kept")), Ended("an_gone", A.Request("an_gone") with { BatchId = "ba_1" }) with { ErasedAt = A.Start });
+        await InsertAsync(await EndedAsync("an_kept", A.Request("an_kept")), (await EndedAsync("an_gone", A.Request("an_gone") with { BatchId = "ba_1" })) with { ErasedAt = A.Start });
         await Database.ExecuteAsync(
             "INSERT INTO batches (id, tenant, created_at, completed_at, total, rejected) VALUES ('ba_1', 'acme', @at, @at, 1, '[]')", new { at = A.Start.ToUnixTimeMilliseconds() }, default);
         await Database.ExecuteAsync("INSERT INTO feedback (analysis_id, tenant, label, created_at) VALUES ('an_gone', 'acme', 'real', 1)", null, default);
@@ -376,7 +378,7 @@ public sealed class SweepTests : IAsyncLifetime
     public async Task Prepared_pixels_of_an_ended_analysis_go_when_old_or_when_an_event_comes_late()
     {
         var blobs = services.GetRequiredService<IBlobStore>();
-        await InsertAsync(Ended("an_late", A.Request("an_late")), Ended("an_old", A.Request("an_old")), A.Record("an_open"));
+        await InsertAsync(await EndedAsync("an_late", A.Request("an_late")), await EndedAsync("an_old", A.Request("an_old")), A.Record("an_open"));
         foreach (string id in new[] { "an_late", "an_old", "an_open" })
         {
             await blobs.PutAsync(BlobKeys.Prepared(id), new MemoryStream([1]), default);
@@ -400,9 +402,9 @@ public sealed class SweepTests : IAsyncLifetime
         (await services.GetRequiredService<IBlobStore>().ExistsAsync(id + "/upload", default)).ShouldBeFalse();
     }
 
-    private AnalysisRecord Ended(string id, AnalysisRequest request)
+    private async Task<AnalysisRecord> EndedAsync(string id, AnalysisRequest request)
     {
-        services.GetRequiredService<IBlobStore>().PutAsync(id + "/upload", new MemoryStream([1]), default);
+        await services.GetRequiredService<IBlobStore>().PutAsync(id + "/upload", new MemoryStream([1]), default);
         return Analysis.Fail(A.Record(id, request), ErrorCodes.ImageCorrupt, "Broken.", A.Start);
     }
 

@@ -120,9 +120,6 @@ internal sealed class AnalysisStore(PlatformDatabase database, OutboxStore outbo
     public Task<IReadOnlyList<AnalysisRecord>> BatchAsync(string tenant, string batchId, CancellationToken cancellationToken) => ReadAsync(
         $"SELECT {Columns} FROM analyses WHERE batch_id = @batchId AND tenant = @tenant ORDER BY batch_index", new { batchId, tenant }, cancellationToken);
 
-    public Task<long> PendingAsync(CancellationToken cancellationToken) =>
-        database.QueryFirstAsync<long>("SELECT count(*) FROM analyses WHERE stage_due IS NOT NULL", null, cancellationToken);
-
     private async Task<IReadOnlyList<AnalysisRecord>> ReadAsync(string sql, object parameters, CancellationToken cancellationToken) =>
         [.. (await database.QueryAsync<Row>(sql, parameters, cancellationToken)).Select(r => r.Open())];
 

@@ -33,9 +33,6 @@ public interface IAnalysisStore
 
     /// <summary>A batch's analyses in order.</summary>
     Task<IReadOnlyList<AnalysisRecord>> BatchAsync(string tenant, string batchId, CancellationToken cancellationToken);
-
-    /// <summary>How many are accepted and not terminal.</summary>
-    Task<long> PendingAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>Filters of a listing; null means any.</summary>

@@ -14,8 +14,6 @@ internal sealed class InMemoryPlatformCache : IPlatformCache, IDisposable
 
     private readonly MemoryCache cache = new(new MemoryCacheOptions { SizeLimit = Most });
 
-    public bool IsAvailable => true;
-
     public Task<string?> GetAsync(string key, CancellationToken cancellationToken) => Task.FromResult(cache.Get<string>(Short(key)));
 
     public Task SetAsync(string key, string value, TimeSpan lifetime, CancellationToken cancellationToken)

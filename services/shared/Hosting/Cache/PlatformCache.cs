@@ -13,9 +13,6 @@ public interface IPlatformCache
 
     /// <summary>Removes a value.</summary>
     Task RemoveAsync(string key, CancellationToken cancellationToken);
-
-    /// <summary>True when the server answers (always true in memory).</summary>
-    bool IsAvailable { get; }
 }
 
 /// <summary>Keys of the result cache.</summary>

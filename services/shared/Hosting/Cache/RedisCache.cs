@@ -7,8 +7,6 @@ internal sealed class RedisPlatformCache(RedisConnection redis) : IPlatformCache
 {
     private const string Prefix = "palimpsest:";
 
-    public bool IsAvailable => redis.IsConnected;
-
     public Task<string?> GetAsync(string key, CancellationToken cancellationToken) =>
         redis.TryAsync<string?>(async db => await db.StringGetAsync(Prefix + key), null);
 

@@ -22,9 +22,6 @@ public sealed partial class RedisConnection : IDisposable
         connection = new Lazy<Task<ConnectionMultiplexer>>(() => ConnectAsync(settings.Redis ?? throw new InvalidOperationException("REDIS_URL is not set.")));
     }
 
-    /// <summary>True while connected.</summary>
-    public bool IsConnected => connection.IsValueCreated && connection.Value.IsCompletedSuccessfully && Multiplexer(connection.Value).IsConnected;
-
     /// <summary>The multiplexer; connects when it is not yet.</summary>
     public Task<ConnectionMultiplexer> GetAsync() => connection.Value;
 

@@ -8,17 +8,13 @@ namespace Palimpsest.Inference;
 /// </summary>
 public sealed class ModelCatalog
 {
-    /// <summary>Environment variable that names the folder.</summary>
-    public const string FolderVariable = "PALIMPSEST_MODELS";
-
     private readonly IDictionary<string, string> choose;
 
     /// <summary>The catalogue of the configured folder.</summary>
     public ModelCatalog(InferenceOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        string? variable = Environment.GetEnvironmentVariable(FolderVariable);
-        Folder = options.Models ?? (string.IsNullOrEmpty(variable) ? DefaultFolder : variable);
+        Folder = options.Models ?? DefaultFolder;
         choose = options.Choose;
     }
 
