@@ -33,7 +33,7 @@ internal sealed partial class FileBlobStore : IBlobStore
             {
                 await content.CopyToAsync(file, CopyBuffer, cancellationToken);
                 length = file.Length;
-                // What a 202 promised must survive a power cut, not only a killed process.
+                // What a later message points to must survive a power cut, not only a killed process.
                 RandomAccess.FlushToDisk(file.SafeFileHandle);
             }
 

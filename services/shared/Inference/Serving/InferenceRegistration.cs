@@ -37,7 +37,7 @@ public static class InferenceRegistration
         return platform;
     }
 
-    /// <summary>Adds <see cref="IFaceFinder"/> over the models folder's BlazeFace.</summary>
+    /// <summary>Adds <see cref="IFaceFinder"/> over the BlazeFace that lies beside the program: a folder of models of one's own need not have it.</summary>
     public static PlatformBuilder AddFaceFinder(this PlatformBuilder platform)
     {
         ArgumentNullException.ThrowIfNull(platform);
