@@ -188,9 +188,6 @@ public sealed class PlatformDatabase : IAsyncDisposable
             },
             RootCertificate = root,
             MaxPoolSize = 20,
-            // Seconds. Idle connections take turns, and each has a server process with caches of its own: what a burst has opened must not stay warm, or rather cold, for five minutes.
-            ConnectionIdleLifetime = 20,
-            ConnectionPruningInterval = 5,
             Timeout = 5,
             CommandTimeout = 15,
             // Seconds. A schema script is waited for without end: a server that went away without a word must be noticed.
