@@ -13,6 +13,9 @@ internal sealed class PendingGate(PlatformDatabase database, IBlobStore blobs, T
     /// <summary>Within a second tiny pictures come and are done by the hundred: what has ended since the last look must not count against anybody.</summary>
     private static readonly TimeSpan FreshEnoughToRefuse = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>With somebody else's look, before refusing.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
     private readonly SemaphoreSlim looking = new(1, 1);
     private ConcurrentDictionary<string, long> byTenant = new(StringComparer.Ordinal);
     private long pending;
@@ -22,13 +25,14 @@ internal sealed class PendingGate(PlatformDatabase database, IBlobStore blobs, T
     /// <summary>Null when there is room for so many more; else 503 overloaded, 503 unavailable when the volume is full, or 429 rate_limited when the tenant has too many in flight.</summary>
     public async Task<ApiException?> RefusalAsync(string tenant, int items, CancellationToken cancellationToken)
     {
-        await LookAsync(Fresh, cancellationToken);
+        await LookAsync(Fresh, TimeSpan.Zero, cancellationToken);
         if (Refusal(tenant, items) is null)
         {
             return null;
         }
 
-        await LookAsync(FreshEnoughToRefuse, cancellationToken);
+        // Not by the old numbers while somebody else is looking.
+        await LookAsync(FreshEnoughToRefuse, Patience, cancellationToken);
         return Refusal(tenant, items);
     }
 
@@ -63,9 +67,11 @@ internal sealed class PendingGate(PlatformDatabase database, IBlobStore blobs, T
             : limits.TooManyJobs(tenant, byTenant.GetValueOrDefault(tenant), items);
     }
 
-    private async Task LookAsync(TimeSpan fresh, CancellationToken cancellationToken)
+    private bool Looked(TimeSpan within) => lookedAt is { } last && time.GetElapsedTime(last) < within;
+
+    private async Task LookAsync(TimeSpan fresh, TimeSpan patience, CancellationToken cancellationToken)
     {
-        if ((lookedAt is { } last && time.GetElapsedTime(last) < fresh) || !await looking.WaitAsync(TimeSpan.Zero, cancellationToken))
+        if (Looked(fresh) || !await looking.WaitAsync(patience, cancellationToken))
         {
             // Somebody else is looking: the old numbers serve.
             return;
@@ -73,6 +79,11 @@ internal sealed class PendingGate(PlatformDatabase database, IBlobStore blobs, T
 
         try
         {
+            if (Looked(fresh))
+            {
+                return;
+            }
+
             var counts = await database.QueryAsync<(string Tenant, long Count)>(
                 "SELECT tenant, count(*) FROM analyses WHERE stage_due IS NOT NULL GROUP BY tenant", null, cancellationToken);
             byTenant = new(counts.Select(c => KeyValuePair.Create(c.Tenant, c.Count)), StringComparer.Ordinal);
