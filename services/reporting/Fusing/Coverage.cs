@@ -33,15 +33,16 @@ internal sealed class Coverage
             coverage.gaps.Add($"Edits such as splicing, copying or removal were not looked for ({shallow}).");
         }
 
-        coverage.faceExamined = faces > 0 && Missing(detectors, DetectorNames.Deepfake) is null;
-        if (faces > 0 && Missing(detectors, DetectorNames.Deepfake) is { } deep)
+        string? deep = Missing(detectors, DetectorNames.Deepfake);
+        coverage.faceExamined = faces > 0 && deep is null;
+        if (faces > 0 && deep is not null)
         {
             string who = faces == 1 ? "The face was" : $"The {faces} faces were";
             coverage.gaps.Add($"{who} not checked for swaps or generation ({deep}).");
         }
         else if (faces == 0 && detectors.FirstOrDefault(d => d.Name == DetectorNames.Deepfake) is { State: DetectorStates.Error or DetectorStates.Timeout })
         {
-            coverage.notes.Add($"This report is partial: {Missing(detectors, DetectorNames.Deepfake)}; no face was found that it would have checked.");
+            coverage.notes.Add($"This report is partial: {deep}; no face was found that it would have checked.");
         }
 
         return coverage;
