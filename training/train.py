@@ -1,7 +1,7 @@
 """Train a localizer: python3 training/train.py --data DATA --arch jpeg --out runs/jpeg --minutes 60
 
 The schedule is in minutes of wall clock, not steps: a busy machine trains less, but always finishes its cosine. A run stopped at any
-time goes on with the same command. Writes last.pt (weights, their moving average, optimizer), log.jsonl, and curves.png with --plot.
+time goes on with the same command; one that is held (SIGSTOP) spends at most a minute of its schedule. Writes last.pt (weights, their moving average, optimizer), log.jsonl, and curves.png with --plot.
 """
 import argparse
 import json
@@ -128,8 +128,7 @@ def main():
         large = Forger(args.data, tuple(3 * s for s in args.size), pixels=net.uses_pixels, mix=(0, 0, 0.6, 0.4), photographs=args.photographs, share=1.0)
         loader = taking_turns(loader, again(batches(large, args.seed + step + 1, 2), args.large, args.seed))
     scaler = torch.cuda.amp.GradScaler(enabled=device == "cuda" and args.bf16)
-    log, begun, noted, saved, recent = open(os.path.join(args.out, "log.jsonl"), "a"), time.time(), time.time(), time.time(), []
-    before = spent
+    log, last, noted, saved, recent = open(os.path.join(args.out, "log.jsonl"), "a"), time.time(), time.time(), time.time(), []
     while spent < args.minutes * 60:
         lr = args.lr * min(1, (step + 1) / args.warmup) * max(0.01, 0.5 * (1 + math.cos(math.pi * spent / (args.minutes * 60))))
         for g in opt.param_groups:
@@ -153,7 +152,8 @@ def main():
         with torch.no_grad():
             for k, v in net.state_dict().items():
                 ema[k].lerp_(v, 1 - decay) if v.is_floating_point() else ema[k].copy_(v)
-        spent = before + time.time() - begun
+        now = time.time()
+        spent, last = spent + min(now - last, 60), now
         recent.append({"loss": loss.item(), **parts})
         if time.time() - noted > 30:
             noted = time.time()

@@ -82,17 +82,14 @@ internal sealed class Acceptance(
             cancellationToken.ThrowIfCancellationRequested();
             await analyses.InsertAsync(
                 records, [.. items.SelectMany(i => i.Messages)],
-                async transaction =>
+                finished.Length == 0 ? also : async transaction =>
                 {
                     foreach (var record in finished)
                     {
                         scheduled |= await webhooks.ScheduleAsync(transaction, record, CancellationToken.None);
                     }
 
-                    if (also is not null)
-                    {
-                        await also(transaction);
-                    }
+                    await (also?.Invoke(transaction) ?? Task.CompletedTask);
                 },
                 CancellationToken.None);
         }

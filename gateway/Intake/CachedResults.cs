@@ -49,9 +49,9 @@ internal sealed class CachedResults(IPlatformCache cache, IDetectorRegistry dete
     {
         try
         {
-            foreach (var blob in source.Findings.ReportBlobs())
+            foreach (string key in source.Findings.ReportBlobs())
             {
-                await blobs.CopyAsync(blob.Key, Move(blob, toId)!.Key, cancellationToken);
+                await blobs.CopyAsync(key, Move(key, toId), cancellationToken);
             }
         }
         catch (BlobNotFoundException)
@@ -70,5 +70,7 @@ internal sealed class CachedResults(IPlatformCache cache, IDetectorRegistry dete
         };
     }
 
-    private static BlobReference? Move(BlobReference? blob, string toId) => blob is null ? null : blob with { Key = toId + blob.Key[blob.Key.IndexOf('/', StringComparison.Ordinal)..] };
+    private static BlobReference? Move(BlobReference? blob, string toId) => blob is null ? null : blob with { Key = Move(blob.Key, toId) };
+
+    private static string Move(string key, string toId) => toId + key[key.IndexOf('/', StringComparison.Ordinal)..];
 }

@@ -30,19 +30,9 @@ internal sealed class AnalysisStore(PlatformDatabase database, OutboxStore outbo
 
     public async Task InsertAsync(IReadOnlyCollection<AnalysisRecord> records, IReadOnlyCollection<OutboxMessage> messages, Func<DbTransaction, Task>? also, CancellationToken cancellationToken)
     {
-        outbox.Committed(await database.InTransactionAsync(
-            async t =>
-            {
-                await t.Connection!.ExecuteAsync(new CommandDefinition(Insert, records.Select(Row.From), t, cancellationToken: cancellationToken));
-                var rows = await outbox.AddAsync(t, messages, cancellationToken);
-                if (also is not null)
-                {
-                    await also(t);
-                }
-
-                return rows;
-            },
-            cancellationToken));
+        var rows = outbox.Rows(messages);
+        await WriteAsync(Insert, records, rows, also, promised: true, cancellationToken);
+        outbox.Committed(rows);
     }
 
     public async Task<AnalysisRecord?> TrySaveAsync(AnalysisRecord record, IReadOnlyCollection<OutboxMessage> messages, Func<DbTransaction, Task>? also, CancellationToken cancellationToken)
@@ -50,42 +40,13 @@ internal sealed class AnalysisStore(PlatformDatabase database, OutboxStore outbo
         // What a step has found can be found again, from the stage that is on disk. How it ended cannot: its pixels are removed next. A PostgreSQL that is killed loses what it did
         // not flush, and finding it again takes a deadline; SQLite's file loses nothing with its process.
         bool promised = database.IsPostgres || AnalysisStatuses.IsTerminal(record.Status);
-        if (messages.Count == 0 && also is null)
+        var rows = outbox.Rows(messages);
+        if (!await WriteAsync(Update, [record], rows, also, promised, cancellationToken))
         {
-            if (await database.ExecuteAsync(Update, Row.From(record), cancellationToken, promised) == 0)
-            {
-                return null;
-            }
-        }
-        else
-        {
-            var rows = await database.InTransactionAsync<IReadOnlyList<OutboxRow>?>(
-                async t =>
-                {
-                    int touched = await t.Connection!.ExecuteAsync(new CommandDefinition(Update, Row.From(record), t, cancellationToken: cancellationToken));
-                    if (touched == 0)
-                    {
-                        return null;
-                    }
-
-                    var added = await outbox.AddAsync(t, messages, cancellationToken);
-                    if (also is not null)
-                    {
-                        await also(t);
-                    }
-
-                    return added;
-                },
-                cancellationToken,
-                promised);
-            if (rows is null)
-            {
-                return null;
-            }
-
-            outbox.Committed(rows);
+            return null;
         }
 
+        outbox.Committed(rows);
         signals.Publish(record.Id, AnalysisStatuses.IsTerminal(record.Status));
         return record with { Version = record.Version + 1 };
     }
@@ -122,6 +83,40 @@ internal sealed class AnalysisStore(PlatformDatabase database, OutboxStore outbo
 
     private async Task<IReadOnlyList<AnalysisRecord>> ReadAsync(string sql, object parameters, CancellationToken cancellationToken) =>
         [.. (await database.QueryAsync<Row>(sql, parameters, cancellationToken)).Select(r => r.Open())];
+
+    /// <summary>Records, messages, and what else goes with them: all or nothing. False when a record was not there as it was read; then nothing was written.</summary>
+    private async Task<bool> WriteAsync(
+        string sql, IReadOnlyCollection<AnalysisRecord> records, IReadOnlyList<OutboxRow> messages, Func<DbTransaction, Task>? also, bool promised, CancellationToken cancellationToken)
+    {
+        // Every statement to PostgreSQL is a round trip, beginning and committing are two more, and a single statement is a transaction by itself.
+        bool together = records.Count == 1 && (database.IsPostgres || messages.Count == 0);
+        var (statement, parameters) = together
+            ? (With(messages, sql), OutboxStore.Describe(new DynamicParameters(Row.From(records.First())), messages))
+            : (sql, (object)records.Select(Row.From));
+        if (together && also is null)
+        {
+            return await database.ExecuteAsync(statement, parameters, cancellationToken, promised) > 0;
+        }
+
+        return await database.InTransactionAsync(
+            async t =>
+            {
+                if (await t.Connection!.ExecuteAsync(new CommandDefinition(statement, parameters, t, cancellationToken: cancellationToken)) == 0 && records.Count > 0)
+                {
+                    return false;
+                }
+
+                await OutboxStore.AddAsync(t, together ? [] : messages, cancellationToken);
+                await (also?.Invoke(t) ?? Task.CompletedTask);
+                return true;
+            },
+            cancellationToken,
+            promised);
+    }
+
+    /// <summary>The statement and its messages in one. It touches rows where the statement does.</summary>
+    private static string With(IReadOnlyList<OutboxRow> messages, string sql) =>
+        messages.Count == 0 ? sql : $"WITH written AS ({sql} RETURNING 1) {OutboxStore.InsertFrom("written", messages.Count)}";
 
     /// <summary>The row as Dapper sees it.</summary>
     private sealed class Row

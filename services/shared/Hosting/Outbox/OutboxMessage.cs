@@ -65,8 +65,9 @@ public sealed record OutboxMessage
         };
 }
 
-/// <summary>A message as it was written.</summary>
+/// <summary>A message as it is written.</summary>
 /// <param name="Message">What it says.</param>
+/// <param name="CreatedAt">Unix milliseconds.</param>
 /// <param name="ClaimedUntil">Unix milliseconds; until then nobody else sends it.</param>
 /// <param name="Ours">The claim is this process'.</param>
-internal sealed record OutboxRow(OutboxMessage Message, long ClaimedUntil, bool Ours);
+internal sealed record OutboxRow(OutboxMessage Message, long CreatedAt, long ClaimedUntil, bool Ours);

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Data;
 using System.Data.Common;
 using Dapper;
 
@@ -25,32 +26,42 @@ public sealed class OutboxStore(PlatformDatabase database, PlatformSettings sett
     /// <summary>More than this at hand is more than is sent in a moment: the rest waits in the table alone.</summary>
     private const int MostAtHand = 512;
 
+    private const string Columns = "id, analysis_id, destination, type, body, traceparent, created_at, claimed_until";
+    private static readonly string[] Names = ["Id", "AnalysisId", "Destination", "Type", "Body", "Traceparent", "CreatedAt", "ClaimedUntil"];
+
     private readonly Bell bell = new();
     private readonly ConcurrentQueue<OutboxRow> atHand = new();
     private volatile bool sending;
     private int unclaimed;
 
-    /// <summary>Adds rows within the caller's transaction. Call <see cref="Committed"/> with what it returns after the commit.</summary>
-    internal async Task<IReadOnlyList<OutboxRow>> AddAsync(DbTransaction transaction, IReadOnlyCollection<OutboxMessage> messages, CancellationToken cancellationToken)
+    /// <summary>The rows that messages become. Write them with <see cref="AddAsync"/> or <see cref="InsertFrom"/>, and call <see cref="Committed"/> after the commit.</summary>
+    internal IReadOnlyList<OutboxRow> Rows(IReadOnlyCollection<OutboxMessage> messages)
     {
-        ArgumentNullException.ThrowIfNull(transaction);
         ArgumentNullException.ThrowIfNull(messages);
         // Events are for consumers that others attach to the broker; a bus within one process has only ours, which listen to none of them.
         var heard = settings.Embedded ? [.. messages.Where(m => m.Destination is not null)] : messages;
-        if (heard.Count == 0)
-        {
-            return [];
-        }
-
         long now = time.GetUtcNow().ToUnixTimeMilliseconds();
         bool ours = sending && atHand.Count + heard.Count <= MostAtHand;
-        OutboxRow[] rows = [.. heard.Select(m => new OutboxRow(m, m.NotBefore?.ToUnixTimeMilliseconds() ?? (ours ? now + (long)Claim.TotalMilliseconds : 0), ours && m.NotBefore is null))];
-        await transaction.Connection!.ExecuteAsync(new CommandDefinition(
-            "INSERT INTO outbox (id, analysis_id, destination, type, body, traceparent, created_at, claimed_until) VALUES (@Id, @AnalysisId, @Destination, @Type, @Body, @Traceparent, @now, @ClaimedUntil)",
-            rows.Select(r => new { r.Message.Id, r.Message.AnalysisId, r.Message.Destination, r.Message.Type, r.Message.Body, r.Message.Traceparent, now, r.ClaimedUntil }),
-            transaction, cancellationToken: cancellationToken));
-        return rows;
+        return [.. heard.Select(m => new OutboxRow(m, now, m.NotBefore?.ToUnixTimeMilliseconds() ?? (ours ? now + (long)Claim.TotalMilliseconds : 0), ours && m.NotBefore is null))];
     }
+
+    /// <summary>Adds rows within the caller's transaction.</summary>
+    internal static async Task AddAsync(DbTransaction transaction, IReadOnlyCollection<OutboxRow> rows, CancellationToken cancellationToken)
+    {
+        if (rows.Count > 0)
+        {
+            await transaction.Connection!.ExecuteAsync(
+                new CommandDefinition($"INSERT INTO outbox ({Columns}) VALUES ({Values("")})", rows.Select(r => Describe(new DynamicParameters(), r, "")), transaction, cancellationToken: cancellationToken));
+        }
+    }
+
+    /// <summary>SQL that adds so many rows if <paramref name="source"/> has a row: PostgreSQL takes it in one statement with what makes that row. <see cref="Describe(DynamicParameters, IReadOnlyList{OutboxRow})"/> gives its parameters.</summary>
+    internal static string InsertFrom(string source, int count) =>
+        $"INSERT INTO outbox ({Columns}) SELECT m.* FROM {source}, (VALUES {string.Join(", ", Enumerable.Range(0, count).Select(i => $"({Values($"{i}")})"))}) m";
+
+    /// <summary>The parameters of <see cref="InsertFrom"/>.</summary>
+    internal static DynamicParameters Describe(DynamicParameters parameters, IReadOnlyList<OutboxRow> rows) =>
+        rows.Select((row, i) => (row, i)).Aggregate(parameters, (all, next) => Describe(all, next.row, $"{next.i}"));
 
     /// <summary>Tells the dispatcher of this process that rows were committed.</summary>
     internal void Committed(IReadOnlyCollection<OutboxRow> rows)
@@ -135,6 +146,19 @@ public sealed class OutboxStore(PlatformDatabase database, PlatformSettings sett
 
     /// <summary>Rows in the table, sent ones included until they are removed.</summary>
     public Task<long> CountAsync(CancellationToken cancellationToken) => database.QueryFirstAsync<long>("SELECT count(*) FROM outbox", null, cancellationToken);
+
+    private static string Values(string suffix) => string.Join(", ", Names.Select(name => $"@{name}{suffix}"));
+
+    private static DynamicParameters Describe(DynamicParameters parameters, OutboxRow row, string suffix)
+    {
+        var m = row.Message;
+        foreach (var (name, value) in Names.Zip<string, object?>([m.Id, m.AnalysisId, m.Destination, m.Type, m.Body, m.Traceparent, row.CreatedAt, row.ClaimedUntil]))
+        {
+            parameters.Add(name + suffix, value, value is long ? DbType.Int64 : DbType.String);
+        }
+
+        return parameters;
+    }
 
     private static string[] Array(IReadOnlyCollection<string> ids) => [.. ids];
 }

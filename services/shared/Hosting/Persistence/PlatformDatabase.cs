@@ -88,6 +88,7 @@ public sealed class PlatformDatabase : IAsyncDisposable
     }
 
     /// <summary>Runs one statement on its own; the number of rows it touched.</summary>
+    /// <exception cref="CommitInDoubtException">The connection broke over it.</exception>
     public Task<int> ExecuteAsync(string sql, object? parameters, CancellationToken cancellationToken, bool promised = true) =>
         WriteAsync((connection, t) => connection.ExecuteAsync(new CommandDefinition(sql, parameters, t, cancellationToken: cancellationToken)), promised, cancellationToken);
 
@@ -128,7 +129,14 @@ public sealed class PlatformDatabase : IAsyncDisposable
         }
 
         await using var connection = await (promised ? postgres : relaxed!).OpenConnectionAsync(cancellationToken);
-        return await statement(connection, null);
+        try
+        {
+            return await statement(connection, null);
+        }
+        catch (Exception e) when (e is not (OperationCanceledException or PostgresException))
+        {
+            throw new CommitInDoubtException(e); // the server did not refuse it
+        }
     }
 
     private async Task<StatementConnection> OpenAsync(CancellationToken cancellationToken)

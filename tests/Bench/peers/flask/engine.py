@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # from 1.29 on the engine reports to its maker otherwise
+KINDS = {"f": 1, "B": 2}  # ONNXTensorElementDataType of an array's type
 THREADS = int(os.environ.get("THREADS", "1"))  # of one run; 0: the engine's own choice, all cores
 
 try:
@@ -69,7 +70,7 @@ class Session:
         values = []
         for array in feeds.values():
             shape, value = (c.c_int64 * array.ndim)(*array.shape), _P()
-            _wrap(_memory, array.ctypes.data, array.nbytes, shape, array.ndim, 1, c.byref(value))
+            _wrap(_memory, array.ctypes.data, array.nbytes, shape, array.ndim, KINDS[array.dtype.char], c.byref(value))
             values.append(value.value)
         answers = (_P * len(outputs))()
         _run(self.session, None, (c.c_char_p * len(feeds))(*(n.encode() for n in feeds)), (_P * len(values))(*values), len(values),
