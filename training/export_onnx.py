@@ -17,6 +17,7 @@ import torch
 import torch.nn as nn
 
 from metrics import load
+from model import FusedNet
 
 NAMES = ("pixels", "dct", "qtable")
 
@@ -30,19 +31,29 @@ class KeepInputs(nn.Module):
 
     def forward(self, pixels, dct, qtable):
         mask, score, activation = self.net(pixels, dct, qtable)
-        nothing = 0 * (pixels[:, :1, :1, :1] + dct[:, :1, :1, :1] + qtable[:, :1, None, None])
+        nothing = 0 * (pixels[:, :1, :1, :1].float() + dct[:, :1, :1, :1] + qtable[:, :1, None, None])
         return mask + nothing, score, activation
 
 
 def export(net, path, k=28, size=(256, 384)):
     h, w = size
-    example = (torch.rand(1, 3, h, w), torch.randint(-3, 4, (1, k, h // 8, w // 8)).float(), torch.full((1, 64), 8.0))
+    pixels, axes = (as_bytes(torch.rand(1, 3, h, w)), {1: "h", 2: "w"}) if takes_bytes(net) else (torch.rand(1, 3, h, w), {2: "h", 3: "w"})
+    example = (pixels, torch.randint(-3, 4, (1, k, h // 8, w // 8)).float(), torch.full((1, 64), 8.0))
     batch = {0: "n"}
     torch.onnx.export(KeepInputs(net).eval(), example, path, opset_version=16, input_names=list(NAMES), output_names=["mask", "score", "activation"],
-                      dynamic_axes={"pixels": {**batch, 2: "h", 3: "w"}, "dct": {**batch, 2: "bh", 3: "bw"}, "qtable": batch,
+                      dynamic_axes={"pixels": {**batch, **axes}, "dct": {**batch, 2: "bh", 3: "bw"}, "qtable": batch,
                                     "mask": {**batch, 2: "mh", 3: "mw"}, "score": batch, "activation": {**batch, 2: "ah", 3: "aw"}})
     import onnx
     onnx.checker.check_model(onnx.load(path))
+
+
+def takes_bytes(net):
+    """Fused networks are served with bytes (manifest: type uint8), the others with floats."""
+    return isinstance(net.net, FusedNet)
+
+
+def as_bytes(pixels):
+    return (pixels * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
 def write_manifest(path, model_path, card_path, metrics_path, version):
@@ -81,6 +92,8 @@ def write_check(net, out):
     os.makedirs(out, exist_ok=True)
     listing = []
     for name, inputs in cases():
+        if takes_bytes(net):
+            inputs["pixels"] = as_bytes(torch.from_numpy(inputs["pixels"])).numpy()
         with torch.no_grad():
             outputs = dict(zip(("mask", "score", "activation"), (o.numpy() for o in net(*(torch.from_numpy(inputs[n]) for n in NAMES)))))
         for part, arrays in (("in", inputs), ("out", outputs)):
@@ -111,8 +124,9 @@ def run_ort(model, check, out):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    kinds = {i.name: np.uint8 if "uint8" in i.type else np.float32 for i in session.get_inputs()}
     for case in json.load(open(os.path.join(check, "check.json")))["cases"]:
-        inputs = {k: np.load(os.path.join(check, f"{case['name']}.in.{k}.npy")) for k in case["inputs"]}
+        inputs = {k: np.load(os.path.join(check, f"{case['name']}.in.{k}.npy")).astype(kinds[k]) for k in case["inputs"]}
         for key, array in zip(("mask", "score", "activation"), session.run(["mask", "score", "activation"], inputs)):
             np.save(os.path.join(out, f"{case['name']}.out.{key}.npy"), array)
 

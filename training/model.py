@@ -1,4 +1,4 @@
-"""Localizers. Every network takes (pixels N x 3 x H x W 0..1, dct N x K x H/8 x W/8, qtable N x 64) and returns logits:
+"""Localizers. Every network takes (pixels N x 3 x H x W 0..1, dct N x K x H/8 x W/8, qtable N x 64; `fused` also pixels N x H x W x 3 bytes, as it is served) and returns logits:
 mask N x 1 x h x w, score N x 1, evidence N x 1 x h' x w' (what the score was pooled from). `Serving` turns them into probabilities."""
 import copy
 
@@ -76,6 +76,18 @@ class JpegTrunk(nn.Module):
         return F.relu(self.reduce(F.relu(x * (1 + gain[:, :, None, None]) + shift[:, :, None, None])))
 
 
+@torch.jit.script_if_tracing
+def transformed_where_absent(pixels, dct, has, grey, up, basis, level, whole: bool):
+    """dct, and where a picture of the batch has none (`has` 0) what `basis` makes of its pixels (`whole`: bytes N x H x W x 3). Exported as a branch: a batch of JPEG files does not pay for it."""
+    if bool((has < 1).any()):
+        planes = pixels.float()
+        if whole:
+            planes = planes.permute(0, 3, 1, 2)
+        luma = (grey @ planes.flatten(2) + up).round().view(-1, 1, planes.shape[2], planes.shape[3])
+        dct = torch.where(has[:, :, None, None] > 0, dct, F.conv2d(luma, basis, level, stride=8).round())
+    return dct
+
+
 class PixelCoefficients(nn.Module):
     """Without a JPEG the network transforms the pixels itself, as a file whose table is all ones: earlier saves on the same grid,
     grain and blur still show in those coefficients. Fixed weights, an 8x8 convolution of stride 8."""
@@ -84,15 +96,14 @@ class PixelCoefficients(nn.Module):
         super().__init__()
         basis = np.einsum("ui,vj->uvij", DCT8, DCT8).reshape(64, 1, 8, 8)[ZIGZAG[:k]]
         self.register_buffer("basis", torch.from_numpy(np.ascontiguousarray(basis)), persistent=False)
-        self.register_buffer("grey", 255 * torch.tensor([[0.299, 0.587, 0.114]]), persistent=False)
+        self.register_buffer("grey", torch.tensor([[0.299, 0.587, 0.114]]), persistent=False)
         self.register_buffer("up", torch.tensor([2e-4]), persistent=False)      # luma comes in thousandths: no half is left to the last bit of a sum
         self.register_buffer("level", -128 * self.basis.sum((1, 2, 3)), persistent=False)
 
     def forward(self, pixels, dct, qtable):
         has = (qtable.amax(1) > 0).float().view(-1, 1)
-        luma = (self.grey @ pixels.flatten(2) + self.up).round().view(-1, 1, *pixels.shape[2:])
-        own = F.conv2d(luma, self.basis, self.level, stride=8).round()
-        return torch.where(has[:, :, None, None] > 0, dct, own), qtable + (1 - has)
+        whole = pixels.dtype == torch.uint8
+        return transformed_where_absent(pixels, dct, has, self.grey if whole else 255 * self.grey, self.up, self.basis, self.level, whole), qtable + (1 - has)
 
 
 class JpegNet(nn.Module):
@@ -131,7 +142,20 @@ class CopyMoveNet(nn.Module):
 
     def squeeze(self, pixels):
         side = 8 * self.GRID  # twice the wanted size, then averaged: large pictures alias less
+        if pixels.dtype == torch.uint8:
+            rows = self.rows(pixels, side).permute(0, 3, 1, 2) / 255
+            return F.avg_pool2d(F.interpolate(rows, size=(side // 2, side), mode="bilinear", align_corners=False), (1, 2))
         return F.avg_pool2d(F.interpolate(pixels, size=(side, side), mode="bilinear", align_corners=False), 2)
+
+    @staticmethod
+    def rows(pixels, side):
+        """Bytes N x H x W x 3 brought to `side` rows, bilinear, two and two averaged: only the rows that are looked at become floats."""
+        height = torch.as_tensor(pixels.shape[1])
+        at = ((torch.arange(side) + 0.5) * (height / side) - 0.5).clamp(min=0)
+        low = at.floor()
+        high = torch.minimum(low + 1, height - 1.0)
+        upper, lower = (pixels.index_select(1, i.long()).float() for i in (low, high))
+        return (upper + (lower - upper) * (at - low).view(1, -1, 1, 1)).view(pixels.shape[0], side // 2, 2, -1, 3).mean(2)
 
     def descriptors(self, pixels):
         with torch.autocast(pixels.device.type, enabled=False):

@@ -22,12 +22,21 @@ from onnx import TensorProto, helper, numpy_helper
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "Bench", "peers", "flask"))
 
 
+def reads(node):
+    """Names a node needs: its inputs, and what the branches of an If take from outside."""
+    names = [i for i in node.input if i]
+    for branch in (a.g for a in node.attribute if a.HasField("g")):
+        inside = {o for n in branch.node for o in n.output} | {w.name for w in branch.initializer}
+        names += [i for n in branch.node for i in reads(n) if i not in inside] + [o.name for o in branch.output if o.name not in inside]
+    return names
+
+
 def chosen(graph, weights, least):
     """{convolution's index: the tensor that ends it (its own output, or that of the Relu behind)}: learned, 3 x 3, reading at least `least` channels,
     and followed by nothing but a Relu or a residual sum."""
     readers, found = {}, {}
     for n in graph.node:
-        for i in n.input:
+        for i in reads(n):
             readers.setdefault(i, []).append(n)
     for i, n in enumerate(graph.node):
         if n.op_type != "Conv" or n.input[1] not in weights or weights[n.input[1]].shape[1] < least or weights[n.input[1]].shape[2:] != (3, 3):
@@ -55,12 +64,13 @@ def ranges(model, names, feeds, percentile):
     return {n: (min(0.0, float(a)), max(1e-6, float(b))) for n, a, b in zip(names, np.percentile(low, 5, axis=0), np.percentile(high, 95, axis=0))}
 
 
-def samples(data, count, seed):
+def samples(data, count, seed, whole):
+    """`whole`: pixels as bytes."""
     from forgeries import Forger
     forger, r = Forger(data), np.random.default_rng(seed)
     for _ in range(count):
         s = forger.sample(r)
-        yield {"pixels": np.ascontiguousarray(s["pixels"].transpose(2, 0, 1)[None], np.float32) / 255, "dct": s["dct"][None], "qtable": s["qtable"][None]}
+        yield {"pixels": s["pixels"][None] if whole else np.ascontiguousarray(s["pixels"].transpose(2, 0, 1)[None], np.float32) / 255, "dct": s["dct"][None], "qtable": s["qtable"][None]}
 
 
 def quantise(model, convs, found):
@@ -97,9 +107,9 @@ def quantise(model, convs, found):
         added.append(helper.make_node("DequantizeLinear", pair(bias, scale, np.zeros(len(scale), np.int32)), [bias + ".dq"], name=bias + ".DQ", axis=0))
         node.input[2] = bias + ".dq"
     nodes = list(graph.node) + added
-    known, order = {i.name for i in graph.input} | {w.name for w in graph.initializer} | {""}, []
+    known, order = {i.name for i in graph.input} | {w.name for w in graph.initializer}, []
     while nodes:
-        ready = [n for n in nodes if all(i in known for i in n.input)]
+        ready = [n for n in nodes if all(i in known for i in reads(n))]
         assert ready, "the graph has a cycle"
         order += ready
         known |= {o for n in ready for o in n.output}
@@ -107,7 +117,7 @@ def quantise(model, convs, found):
         nodes = [n for n in nodes if id(n) not in taken]
     del graph.node[:]
     graph.node.extend(order)
-    still = {i for n in graph.node for i in n.input}
+    still = {i for n in graph.node for i in reads(n)}
     for w in [w for w in graph.initializer if w.name not in still]:
         graph.initializer.remove(w)
 
@@ -127,7 +137,7 @@ def main():
     model = onnx.load(a.model)
     convs = chosen(model.graph, {w.name: numpy_helper.to_array(w) for w in model.graph.initializer}, a.least)
     names = list(dict.fromkeys(n for i, end in convs.items() for n in (model.graph.node[i].input[0], end)))
-    quantise(model, convs, ranges(model, names, samples(a.data, a.samples, a.seed), a.percentile))
+    quantise(model, convs, ranges(model, names, samples(a.data, a.samples, a.seed, model.graph.input[0].type.tensor_type.elem_type == TensorProto.UINT8), a.percentile))
     onnx.checker.check_model(model)
     onnx.save(model, out + ".onnx")
     with open(base + ".json") as f:

@@ -122,7 +122,7 @@ internal sealed class RawEngine : IDisposable
     {
         int Padded(int length) => (length + manifest.Size.MultipleOf - 1) / manifest.Size.MultipleOf * manifest.Size.MultipleOf;
         int width = manifest.Size.Fixed ? manifest.Size.Width : Padded(pictures.Width), height = manifest.Size.Fixed ? manifest.Size.Height : Padded(pictures.Height);
-        return input == manifest.Inputs.Pixels?.Name ? [1, 3, height, width]
+        return input == manifest.Inputs.Pixels?.Name ? (manifest.Inputs.Pixels!.Layout == "nchw" ? [1, 3, height, width] : [1, height, width, 3])
             : input == manifest.Inputs.Dct?.Name ? [1, manifest.Inputs.Dct!.Coefficients, height / 8, width / 8]
             : [1, 64];
     }
@@ -143,7 +143,7 @@ internal sealed class RawEngine : IDisposable
         public Call(InferenceSession session, Func<string, long[]> shape, double count)
         {
             (this.session, Count) = (session, count);
-            inputs = session.InputMetadata.ToDictionary(input => input.Key, input => Tensor(shape(input.Key)), StringComparer.Ordinal);
+            inputs = session.InputMetadata.ToDictionary(input => input.Key, input => Tensor(shape(input.Key), input.Value.ElementType == typeof(byte)), StringComparer.Ordinal);
         }
 
         public double Count { get; }
@@ -164,10 +164,15 @@ internal sealed class RawEngine : IDisposable
             session.Dispose();
         }
 
-        private static OrtValue Tensor(long[] shape)
+        private static OrtValue Tensor(long[] shape, bool isBytes)
         {
             var values = new float[shape.Aggregate(1L, (a, b) => a * b)];
             var bytes = RandomNumberGenerator.GetBytes(values.Length);
+            if (isBytes)
+            {
+                return OrtValue.CreateTensorValueFromMemory(bytes, shape);
+            }
+
             for (int i = 0; i < values.Length; i++)
             {
                 values[i] = shape.Length == 2 ? 10 : shape[1] is 3 || shape[^1] is 3 ? bytes[i] / 255f : (bytes[i] % 7) - 3;

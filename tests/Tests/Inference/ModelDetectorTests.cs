@@ -78,6 +78,37 @@ public sealed class ModelDetectorTests : IDisposable
         found.Score.ShouldNotBeNull().ShouldBeGreaterThan(0.99); // no score of its own: the mask's highest hundredth
     }
 
+    [Theory]
+    [InlineData(240, 160)]
+    [InlineData(203, 157)] // padded
+    [InlineData(1500, 1100)] // tiled
+    public async Task A_network_that_takes_bytes_sees_what_one_of_floats_sees(int width, int height)
+    {
+        var small = JsonNode.Parse("""{"max_pixels":1048576,"tile":512,"overlap":64}""")!;
+        JsonObject floats = ModelFolder.Manifest(), bytes = ModelFolder.Manifest("deepfake");
+        (floats["tiling"], bytes["tiling"]) = (small.DeepClone(), small);
+        bytes["inputs"] = JsonNode.Parse("""{"pixels":{"name":"pixels","type":"uint8","layout":"nhwc"}}""");
+        using var one = folder.Add("shallowfake", ModelFolder.RedFinder(), floats).Load();
+        using var other = folder.Add("deepfake", ModelFolder.RedFinderOfBytes(), bytes).Load("deepfake");
+        other.Unavailable.ShouldBeNull();
+        using var picture = TestPicture.Open(width, height, TestPicture.RedAt(width / 2, height / 3, width / 2, height / 2));
+
+        var (expected, found) = (await one.DetectAsync(picture, TestPicture.Options, default), await other.DetectAsync(picture, TestPicture.Options, default));
+
+        expected.Map!.Values.Max().ShouldBe((byte)255);
+        found.Map!.Values.Zip(expected.Map.Values).Max(pair => Math.Abs(pair.First - pair.Second)).ShouldBeLessThanOrEqualTo(1);
+        found.Score!.Value.ShouldBe(expected.Score!.Value, 1e-4);
+    }
+
+    [Fact]
+    public void A_network_of_bytes_must_be_called_one()
+    {
+        var manifest = ModelFolder.Manifest();
+        manifest["inputs"] = JsonNode.Parse("""{"pixels":{"name":"pixels","layout":"nhwc"}}""");
+        using var detector = folder.Add("shallowfake", ModelFolder.RedFinderOfBytes(), manifest).Load();
+        detector.Unavailable.ShouldNotBeNull().ShouldContain("takes Byte, not 32-bit floats");
+    }
+
     [Fact]
     public async Task Faces_are_examined_one_by_one_and_drawn_back()
     {

@@ -25,6 +25,22 @@ internal sealed class ModelFolder : IDisposable
             .ToBytes();
     }
 
+    /// <summary>The same of bytes, N×H×W×3.</summary>
+    public static byte[] RedFinderOfBytes()
+    {
+        float[] kernel = new float[3 * 25];
+        Array.Fill(kernel, 20f / 25 / 255, 0, 25);
+        return new ToyOnnx()
+            .ByteInput("pixels", "n", "h", "w", 3).Output("mask", "n", 1, "mh", "mw").Output("score", "n", 1)
+            .Constant("kernel", [1, 3, 5, 5], kernel).Constant("bias", [1], -10)
+            .Node("Cast", ["pixels"], ["floats"], ("to", 1))
+            .Node("Transpose", ["floats"], ["planes"], ("perm", new long[] { 0, 3, 1, 2 }))
+            .Node("Conv", ["planes", "kernel", "bias"], ["logits"], ("strides", new long[] { 4, 4 }), ("pads", new long[] { 2, 2, 2, 2 }))
+            .Node("Sigmoid", ["logits"], ["mask"])
+            .Node("ReduceMax", ["mask"], ["score"], ("axes", new long[] { 2, 3 }), ("keepdims", 0))
+            .ToBytes();
+    }
+
     public static JsonObject Manifest(string detector = "shallowfake", string name = "toy") => new()
     {
         ["name"] = name,

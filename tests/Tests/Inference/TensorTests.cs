@@ -152,7 +152,7 @@ public sealed class TensorTests
     [Fact]
     public void Buffers_are_reused_and_hold_what_was_asked_for()
     {
-        var pool = new TensorPool();
+        var pool = new TensorPool<float>();
         var first = pool.Rent(100_000);
         first.Span.Fill(3);
         first.Dispose();
@@ -168,7 +168,7 @@ public sealed class TensorTests
     [InlineData(400_000, false)] // more than twice of what is asked for waits for larger ones
     public void A_rare_size_takes_a_larger_buffer_that_is_free(int free, bool taken)
     {
-        var pool = new TensorPool();
+        var pool = new TensorPool<float>();
         var large = pool.Rent(free);
         large.Span.Fill(3);
         large.Dispose();

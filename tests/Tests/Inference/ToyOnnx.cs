@@ -20,6 +20,12 @@ internal sealed class ToyOnnx
         return this;
     }
 
+    public ToyOnnx ByteInput(string name, params object[] shape)
+    {
+        graph.Nested(11, ValueInfo(name, shape, type: 2));
+        return this;
+    }
+
     public ToyOnnx Output(string name, params object[] shape)
     {
         graph.Nested(12, ValueInfo(name, shape));
@@ -58,7 +64,7 @@ internal sealed class ToyOnnx
 
     public byte[] ToBytes() => new Message().Varint(1, 8).Nested(8, new Message().Text(1, "").Varint(2, 16)).Nested(7, graph).ToArray();
 
-    private static Message ValueInfo(string name, object[] shape)
+    private static Message ValueInfo(string name, object[] shape, int type = 1)
     {
         var dimensions = new Message();
         foreach (object dimension in shape)
@@ -66,7 +72,7 @@ internal sealed class ToyOnnx
             dimensions.Nested(1, dimension is string text ? new Message().Text(2, text) : new Message().Varint(1, (int)dimension));
         }
 
-        return new Message().Text(1, name).Nested(2, new Message().Nested(1, new Message().Varint(1, 1).Nested(2, dimensions)));
+        return new Message().Text(1, name).Nested(2, new Message().Nested(1, new Message().Varint(1, type).Nested(2, dimensions)));
     }
 
     private sealed class Message

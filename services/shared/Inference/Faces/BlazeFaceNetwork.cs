@@ -49,7 +49,7 @@ internal sealed class BlazeFaceNetwork : IDisposable
     public List<FaceCandidate>[] Run(ReadOnlySpan<byte> rgb, int width, int height, ReadOnlySpan<Region> squares, float threshold, CancellationToken cancellationToken)
     {
         int length = Side * Side * 3;
-        using var tensors = TensorPool.Shared.Rent(length * squares.Length);
+        using var tensors = TensorPool<float>.Shared.Rent(length * squares.Length);
         Fill(rgb, width, height, squares, Side, tensors.Span);
         var all = new List<FaceCandidate>[squares.Length];
         for (int i = 0; i < squares.Length; i++)

@@ -13,7 +13,7 @@ internal static class GraphRules
         bool planar = pixels.Layout == "nchw";
         var named = new HashSet<string>(StringComparer.Ordinal);
         var (width, height) = manifest.Size.Fixed ? (manifest.Size.Width, manifest.Size.Height) : (-1, -1);
-        Demand(pixels.Name, planar ? [0, 3, height, width] : [0, height, width, 3]);
+        Demand(pixels.Name, planar ? [0, 3, height, width] : [0, height, width, 3], pixels.IsBytes ? typeof(byte) : typeof(float));
         if (inputs.Dct is { } dct)
         {
             Demand(dct.Name, manifest.Size.Fixed ? [0, dct.Coefficients, height / 8, width / 8] : [0, dct.Coefficients, -1, -1]);
@@ -39,7 +39,7 @@ internal static class GraphRules
         }
 
         // 0: any size. −1: must be dynamic. Else: that size, or dynamic.
-        void Demand(string name, int[] shape)
+        void Demand(string name, int[] shape, Type? type = null)
         {
             named.Add(name);
             if (!network.Inputs.TryGetValue(name, out NodeMetadata? input))
@@ -47,9 +47,10 @@ internal static class GraphRules
                 throw Mismatch(manifest, $"the network has no input '{name}', only {string.Join(", ", network.Inputs.Keys)}");
             }
 
-            if (input.ElementType != typeof(float))
+            type ??= typeof(float);
+            if (input.ElementType != type)
             {
-                throw Mismatch(manifest, $"input '{name}' takes {input.ElementType.Name}, not 32-bit floats");
+                throw Mismatch(manifest, $"input '{name}' takes {input.ElementType.Name}, not {(type == typeof(byte) ? "bytes, as its type uint8 says" : "32-bit floats")}");
             }
 
             int[] actual = input.Dimensions;

@@ -67,7 +67,15 @@ internal sealed class LocalizerNetwork : IDisposable
     private void Pack(NetworkRequest request, LocalizerTensors tensors, int item)
     {
         var image = request.Image;
-        PackPixels(request, tensors.Pixels(item));
+        if (Manifest.Inputs.Pixels!.IsBytes)
+        {
+            Show(request, tensors.Bytes(item));
+        }
+        else
+        {
+            PackPixels(request, tensors.Pixels(item));
+        }
+
         bool history = request.OnBlockGrid && image.HasCoefficients && !image.Facts.Geometry.Reduced && image.Facts.Jpeg is not null;
         if (Manifest.Inputs.Dct is not null)
         {
@@ -95,31 +103,40 @@ internal sealed class LocalizerNetwork : IDisposable
         }
 
         // Bytes are cut, resized and turned, and only then become floats, of which there are four times as many.
+        int length = request.Width * request.Height * 3;
+        byte[] shown = ArrayPool<byte>.Shared.Rent(length);
+        Show(request, shown.AsSpan(0, length));
+        packer.Pack(shown.AsSpan(0, length), request.Width, request.Height, new Region(0, 0, request.Width, request.Height), tensor);
+        ArrayPool<byte>.Shared.Return(shown);
+    }
+
+    /// <summary>The bytes that a network is shown: the region, at its size, upright.</summary>
+    private static void Show(NetworkRequest request, Span<byte> shown)
+    {
+        if (request.Orientation == 1)
+        {
+            Cut(request, shown);
+            return;
+        }
+
         var (width, height) = request.Unturned;
-        int length = width * height * 3;
-        byte[] rented = ArrayPool<byte>.Shared.Rent(2 * length);
-        var cut = rented.AsSpan(0, length);
-        var shown = rented.AsSpan(length, length);
+        byte[] cut = ArrayPool<byte>.Shared.Rent(shown.Length);
+        Cut(request, cut.AsSpan(0, shown.Length));
+        Turning.ApplyRgb(cut.AsSpan(0, shown.Length), width, height, request.Orientation, shown);
+        ArrayPool<byte>.Shared.Return(cut);
+    }
+
+    private static void Cut(NetworkRequest request, Span<byte> cut)
+    {
+        var image = request.Image;
         if (request.KeepsPixelGrid)
         {
             PixelResizer.Cut(image.Pixels, image.Width, image.Height, request.Source, cut);
         }
         else
         {
-            PixelResizer.Resize(image.Pixels, image.Width, image.Height, request.Source, cut, width, height);
+            PixelResizer.Resize(image.Pixels, image.Width, image.Height, request.Source, cut, request.Unturned.Width, request.Unturned.Height);
         }
-
-        if (request.Orientation == 1)
-        {
-            shown = cut;
-        }
-        else
-        {
-            Turning.ApplyRgb(cut, width, height, request.Orientation, shown);
-        }
-
-        packer.Pack(shown, request.Width, request.Height, new Region(0, 0, request.Width, request.Height), tensor);
-        ArrayPool<byte>.Shared.Return(rented);
     }
 
     /// <param name="request">What to pack.</param>
@@ -141,7 +158,7 @@ internal sealed class LocalizerNetwork : IDisposable
         }
 
         int wide = request.Source.Width / 8, high = request.Source.Height / 8, count = TurnedCoefficients.Reach(Manifest.Inputs.Dct!.Coefficients, request.Orientation);
-        using var stored = TensorPool.Shared.Rent(count * wide * high);
+        using var stored = TensorPool<float>.Shared.Rent(count * wide * high);
         CoefficientPacker.Pack(image.Coefficients, image.BlocksWide, image.BlocksHigh, request.Source, count, stored.Span);
         TurnedCoefficients.Apply(stored.Span, wide, high, request.Orientation, tensor);
     }
@@ -169,10 +186,7 @@ internal sealed class LocalizerNetwork : IDisposable
         for (int batch = 1; batch <= largestBatch; batch *= 2)
         {
             using var tensors = new LocalizerTensors(Manifest, batch, width, height);
-            foreach (var input in tensors.Inputs)
-            {
-                input.Values.Span.Clear();
-            }
+            tensors.Clear();
 
             try
             {

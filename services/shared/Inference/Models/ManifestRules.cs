@@ -88,6 +88,16 @@ internal static class ManifestRules
             yield return $"inputs.pixels.layout is '{pixels.Layout}', must be nchw or nhwc";
         }
 
+        if (pixels.Type is not ("float32" or "uint8"))
+        {
+            yield return $"inputs.pixels.type is '{pixels.Type}', must be float32 or uint8";
+        }
+
+        if (pixels.IsBytes && (pixels.Layout != "nhwc" || pixels.Channels != "rgb"))
+        {
+            yield return "inputs.pixels of type uint8 must have the layout nhwc and the channels rgb";
+        }
+
         if (pixels.Channels is not ("rgb" or "bgr"))
         {
             yield return $"inputs.pixels.channels is '{pixels.Channels}', must be rgb or bgr";

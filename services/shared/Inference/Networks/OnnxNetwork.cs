@@ -92,8 +92,8 @@ public sealed class OnnxNetwork : IDisposable
             long size = 0;
             foreach (var input in inputs)
             {
-                values.Add(OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, input.Values, input.Shape));
-                size += input.Values.Length;
+                values.Add(input.Wrap());
+                size += input.Length;
             }
 
             var names = inputs.Select(input => input.Name).ToArray();
@@ -116,13 +116,15 @@ public sealed class OnnxNetwork : IDisposable
         }
     }
 
-    /// <summary>Runs the network on float arrays and copies every output: for checks and tools, not for serving.</summary>
+    /// <summary>Runs the network on float arrays (whole numbers where it takes bytes) and copies every output: for checks and tools, not for serving.</summary>
     /// <exception cref="InferenceException">As <see cref="Run"/>.</exception>
     public IReadOnlyDictionary<string, Tensor> RunRaw(IReadOnlyDictionary<string, Tensor> inputs)
     {
         ArgumentNullException.ThrowIfNull(inputs);
         var names = Outputs.Where(output => output.Value.ElementDataType == TensorElementType.Float).Select(output => output.Key).ToArray();
-        using var outputs = Run([.. inputs.Select(input => new NetworkInput(input.Key, input.Value.Values, input.Value.Shape))], names);
+        using var outputs = Run([.. inputs.Select(input => Inputs.TryGetValue(input.Key, out var known) && known.ElementDataType == TensorElementType.UInt8
+            ? new NetworkInput(input.Key, input.Value.Values.Select(value => (byte)value).ToArray(), input.Value.Shape)
+            : new NetworkInput(input.Key, input.Value.Values, input.Value.Shape))], names);
         return names.Select((name, i) => (name, Tensor: new Tensor(outputs.Values(i).ToArray(), outputs.Shape(i)))).ToDictionary(t => t.name, t => t.Tensor);
     }
 
@@ -140,11 +142,35 @@ public sealed class OnnxNetwork : IDisposable
 /// <param name="Shape">Dimensions.</param>
 public sealed record Tensor(float[] Values, long[] Shape);
 
-/// <summary>A float input where it lies.</summary>
-/// <param name="Name">Name in the graph.</param>
-/// <param name="Values">Row-major values.</param>
-/// <param name="Shape">Dimensions.</param>
-public readonly record struct NetworkInput(string Name, Memory<float> Values, long[] Shape);
+/// <summary>An input where it lies: floats, or bytes.</summary>
+public readonly struct NetworkInput
+{
+    private readonly Memory<float> floats;
+    private readonly Memory<byte>? bytes;
+    private readonly long[] shape;
+
+    /// <summary>Floats.</summary>
+    /// <param name="name">Name in the graph.</param>
+    /// <param name="values">Row-major values.</param>
+    /// <param name="shape">Dimensions.</param>
+    public NetworkInput(string name, Memory<float> values, long[] shape) => (Name, floats, this.shape) = (name, values, shape);
+
+    /// <summary>Bytes.</summary>
+    /// <param name="name">Name in the graph.</param>
+    /// <param name="values">Row-major values.</param>
+    /// <param name="shape">Dimensions.</param>
+    public NetworkInput(string name, Memory<byte> values, long[] shape) => (Name, bytes, this.shape) = (name, values, shape);
+
+    /// <summary>Name in the graph.</summary>
+    public string Name { get; }
+
+    /// <summary>Values.</summary>
+    internal int Length => bytes?.Length ?? floats.Length;
+
+    internal OrtValue Wrap() => bytes is { } values
+        ? OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, values, shape)
+        : OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, floats, shape);
+}
 
 /// <summary>The outputs of one run, in the order they were asked for.</summary>
 public sealed class NetworkOutputs : IDisposable

@@ -4,35 +4,37 @@ using System.Numerics;
 namespace Palimpsest.Inference;
 
 /// <summary>
-/// Pinned float buffers for network inputs, reused: a picture's tensor is megabytes, and fresh ones would churn the large-object heap.
+/// Pinned buffers for network inputs, reused: a picture's tensor is megabytes, and fresh ones would churn the large-object heap.
 /// Sizes are rounded up to quarters of a power of two, and one of up to twice the size serves as well: else each size of batch, however rare, would keep buffers of its own.
-/// At most <see cref="Kept"/> floats are kept.
+/// At most <see cref="Kept"/> values are kept.
 /// </summary>
-internal sealed class TensorPool
+/// <typeparam name="T">float or byte.</typeparam>
+internal sealed class TensorPool<T>
+    where T : unmanaged
 {
-    /// <summary>Floats kept for reuse: 32 M, 128 MB.</summary>
+    /// <summary>Values kept for reuse: 32 M, 128 MB of floats.</summary>
     public const long Kept = 32L << 20;
 
-    private readonly ConcurrentDictionary<int, ConcurrentBag<float[]>> free = new();
+    private readonly ConcurrentDictionary<int, ConcurrentBag<T[]>> free = new();
     private long kept;
 
-    public static TensorPool Shared { get; } = new();
+    public static TensorPool<T> Shared { get; } = new();
 
     public Buffer Rent(int length)
     {
         for (int size = SizeFor(length); size <= 2L * SizeFor(length); size = SizeFor(size + 1))
         {
-            if (free.TryGetValue(size, out var bag) && bag.TryTake(out float[]? values))
+            if (free.TryGetValue(size, out var bag) && bag.TryTake(out T[]? values))
             {
                 Interlocked.Add(ref kept, -size);
                 return new Buffer(this, values, length);
             }
         }
 
-        return new Buffer(this, GC.AllocateUninitializedArray<float>(SizeFor(length), pinned: true), length);
+        return new Buffer(this, GC.AllocateUninitializedArray<T>(SizeFor(length), pinned: true), length);
     }
 
-    private void Return(float[] values)
+    private void Return(T[] values)
     {
         if (Interlocked.Add(ref kept, values.Length) > Kept)
         {
@@ -50,11 +52,11 @@ internal sealed class TensorPool
     }
 
     /// <summary>A rented buffer; what it holds is left over from its last use.</summary>
-    public readonly struct Buffer(TensorPool pool, float[] values, int length) : IDisposable
+    public readonly struct Buffer(TensorPool<T> pool, T[] values, int length) : IDisposable
     {
-        public Memory<float> Memory => values.AsMemory(0, length);
+        public Memory<T> Memory => values.AsMemory(0, length);
 
-        public Span<float> Span => values.AsSpan(0, length);
+        public Span<T> Span => values.AsSpan(0, length);
 
         public void Dispose() => pool.Return(values);
     }

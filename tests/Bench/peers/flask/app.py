@@ -73,7 +73,8 @@ def analyse(upload):
     h, w = -(-height // multiple) * multiple, -(-width // multiple) * multiple
     padded = cv2.copyMakeBorder(rgb, 0, h - height, 0, w - width, cv2.BORDER_REPLICATE)
     inputs = manifest["inputs"]
-    feeds = {inputs["pixels"]["name"]: np.ascontiguousarray(padded.transpose(2, 0, 1)[None], np.float32) / np.float32(255)}
+    whole = inputs["pixels"].get("type") == "uint8"
+    feeds = {inputs["pixels"]["name"]: padded[None] if whole else np.ascontiguousarray(padded.transpose(2, 0, 1)[None], np.float32) / np.float32(255)}
     if "dct" in inputs:
         feeds[inputs["dct"]["name"]] = np.zeros((1, inputs["dct"]["coefficients"], h // 8, w // 8), np.float32)
     if "qtable" in inputs:

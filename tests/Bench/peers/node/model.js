@@ -52,8 +52,14 @@ export async function analyse(upload) {
   const { data: rgb, info: { width, height } } = await sharp(upload).removeAlpha().toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
   const multiple = manifest.size?.multiple_of ?? 8;
   const w = Math.ceil(width / multiple) * multiple, h = Math.ceil(height / multiple) * multiple, plane = w * h;
-  const pixels = new Float32Array(3 * plane);
-  for (let y = 0; y < h; y++) {
+  const whole = manifest.inputs.pixels.type === 'uint8';
+  const pixels = whole && w === width && h === height ? rgb : new (whole ? Uint8Array : Float32Array)(3 * plane);
+  for (let y = 0; whole && pixels !== rgb && y < h; y++) {
+    const from = Math.min(y, height - 1) * width * 3;
+    pixels.set(rgb.subarray(from, from + width * 3), y * w * 3);
+    for (let x = width; x < w; x++) pixels.set(rgb.subarray(from + (width - 1) * 3, from + width * 3), (y * w + x) * 3);
+  }
+  for (let y = 0; !whole && y < h; y++) {
     let from = Math.min(y, height - 1) * width * 3, to = y * w;
     for (let x = 0; x < width; x++, from += 3, to++) {
       pixels[to] = rgb[from] / 255;
@@ -62,7 +68,7 @@ export async function analyse(upload) {
     }
     for (let x = width; x < w; x++, to++) for (let c = 0; c < 3; c++) pixels[to + c * plane] = rgb[from - 3 + c] / 255;
   }
-  const feeds = { [manifest.inputs.pixels.name]: new ort.Tensor('float32', pixels, [1, 3, h, w]) };
+  const feeds = { [manifest.inputs.pixels.name]: whole ? new ort.Tensor('uint8', pixels, [1, h, w, 3]) : new ort.Tensor('float32', pixels, [1, 3, h, w]) };
   if (manifest.inputs.dct) {
     const k = manifest.inputs.dct.coefficients;
     feeds[manifest.inputs.dct.name] = new ort.Tensor('float32', new Float32Array((k * plane) / 64), [1, k, h / 8, w / 8]);
