@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace Palimpsest.Contracts;
 
 /// <summary>Claim check: where the bytes of a message lie in the blob store. Messages never carry pixels.</summary>
@@ -7,10 +5,6 @@ public sealed record BlobReference
 {
     /// <summary>Key in the blob store, <c>{analysisId}/{name}</c>.</summary>
     public required string Key { get; init; }
-
-    /// <summary>Where they begin in the blob, which may hold several parts.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
-    public long Offset { get; init; }
 
     /// <summary>Length in bytes.</summary>
     public required long Bytes { get; init; }

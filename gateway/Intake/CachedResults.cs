@@ -49,9 +49,9 @@ internal sealed class CachedResults(IPlatformCache cache, IDetectorRegistry dete
     {
         try
         {
-            foreach (string key in source.Findings.ReportBlobs())
+            foreach (var blob in source.Findings.ReportBlobs())
             {
-                await blobs.CopyAsync(key, Move(key, toId), cancellationToken);
+                await blobs.CopyAsync(blob.Key, Move(blob, toId)!.Key, cancellationToken);
             }
         }
         catch (BlobNotFoundException)
@@ -70,7 +70,5 @@ internal sealed class CachedResults(IPlatformCache cache, IDetectorRegistry dete
         };
     }
 
-    private static BlobReference? Move(BlobReference? blob, string toId) => blob is null ? null : blob with { Key = Move(blob.Key, toId) };
-
-    private static string Move(string key, string toId) => toId + key[key.IndexOf('/', StringComparison.Ordinal)..];
+    private static BlobReference? Move(BlobReference? blob, string toId) => blob is null ? null : blob with { Key = toId + blob.Key[blob.Key.IndexOf('/', StringComparison.Ordinal)..] };
 }

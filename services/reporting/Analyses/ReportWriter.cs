@@ -24,14 +24,13 @@ internal sealed class ReportWriter(IBlobStore blobs, Calibration calibration)
 
         var report = Fuse(evidence, facts);
         var kept = facts with { LooksLike = null }; // forgotten with the table's row, and never there of what is not to be kept
-        var stored = await blobs.PutPartsAsync(BlobKeys.Report(record.Id), [report.Map.ToBytes(), JsonSerializer.SerializeToUtf8Bytes(kept, PlatformJson.Options)], cancellationToken);
         var written = findings with
         {
             Format = facts.Format,
             Width = facts.Geometry.DisplayedWidth,
             Height = facts.Geometry.DisplayedHeight,
             FaceCount = facts.Faces.Count,
-            Facts = stored[1],
+            Facts = await PutAsync(BlobKeys.Facts(record.Id), JsonSerializer.SerializeToUtf8Bytes(kept, PlatformJson.Options), cancellationToken),
             Warnings = [.. facts.Warnings, .. report.Warnings],
             Result = new AnalysisResult
             {
@@ -43,7 +42,7 @@ internal sealed class ReportWriter(IBlobStore blobs, Calibration calibration)
                 Regions = report.Regions,
                 Faces = report.Faces,
                 CalibrationVersion = report.CalibrationVersion,
-                Map = stored[0],
+                Map = await PutAsync(BlobKeys.Mask(record.Id), report.Map.ToBytes(), cancellationToken),
             },
         };
         return (written, facts.LooksLike);
@@ -83,7 +82,7 @@ internal sealed class ReportWriter(IBlobStore blobs, Calibration calibration)
                 throw new InvalidDataException("it sent no map or no score");
             }
 
-            var map = await blobs.ReadMapAsync(reference, cancellationToken);
+            var map = await blobs.ReadMapAsync(reference.Key, cancellationToken);
             var expected = ProbabilityMap.Blank(geometry.AnalysedWidth, geometry.AnalysedHeight);
             return map.Width == expected.Width && map.Height == expected.Height
                 ? map
@@ -93,6 +92,12 @@ internal sealed class ReportWriter(IBlobStore blobs, Calibration calibration)
         {
             throw new MapLostException(detector.Name, "Its answer could not be used: " + e.Message);
         }
+    }
+
+    private async Task<BlobReference> PutAsync(string key, byte[] bytes, CancellationToken cancellationToken)
+    {
+        using var stream = new MemoryStream(bytes, writable: false);
+        return new BlobReference { Key = key, Bytes = await blobs.PutAsync(key, stream, cancellationToken) };
     }
 }
 
@@ -106,14 +111,18 @@ internal sealed class MapLostException(string detector, string reason) : Excepti
 internal static class SmallBlobs
 {
     /// <summary>A probability map.</summary>
-    public static async Task<ProbabilityMap> ReadMapAsync(this IBlobStore blobs, BlobReference map, CancellationToken cancellationToken) =>
-        ProbabilityMap.FromBytes(await blobs.ReadPartAsync(map, cancellationToken));
+    public static async Task<ProbabilityMap> ReadMapAsync(this IBlobStore blobs, string key, CancellationToken cancellationToken) =>
+        ProbabilityMap.FromBytes(await ReadAsync(blobs, key, cancellationToken));
 
     /// <summary>A picture's facts.</summary>
-    /// <exception cref="BlobNotFoundException">The analysis has none, or they were erased.</exception>
-    public static async Task<ImageFacts> ReadFactsAsync(this IBlobStore blobs, AnalysisRecord record, CancellationToken cancellationToken)
+    public static async Task<ImageFacts> ReadFactsAsync(this IBlobStore blobs, string key, CancellationToken cancellationToken) =>
+        JsonSerializer.Deserialize<ImageFacts>(await ReadAsync(blobs, key, cancellationToken), PlatformJson.Options) ?? throw new InvalidDataException("No facts.");
+
+    private static async Task<byte[]> ReadAsync(IBlobStore blobs, string key, CancellationToken cancellationToken)
     {
-        byte[] facts = await blobs.ReadPartAsync(record.Findings.Facts ?? throw new BlobNotFoundException(BlobKeys.Report(record.Id)), cancellationToken);
-        return JsonSerializer.Deserialize<ImageFacts>(facts, PlatformJson.Options) ?? throw new InvalidDataException("No facts.");
+        await using var stream = await blobs.OpenReadAsync(key, cancellationToken);
+        using var memory = new MemoryStream();
+        await stream.CopyToAsync(memory, cancellationToken);
+        return memory.ToArray();
     }
 }

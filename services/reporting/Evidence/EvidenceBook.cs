@@ -57,8 +57,8 @@ internal sealed partial class EvidenceBook(
 
         return await rendered.GetAsync(record.Id, $"evidence-{name}-{maxSide}", async () =>
         {
-            var geometry = (await blobs.ReadFactsAsync(record, cancellationToken)).Geometry;
-            var levels = await blobs.ReadMapAsync(new BlobReference { Key = BlobKeys.EvidenceMap(record.Id, name), Bytes = long.MaxValue }, cancellationToken);
+            var geometry = (await blobs.ReadFactsAsync(record.Findings.Facts?.Key ?? throw new BlobNotFoundException(record.Id + "/facts"), cancellationToken)).Geometry;
+            var levels = await blobs.ReadMapAsync(BlobKeys.EvidenceMap(record.Id, name), cancellationToken);
             // Evidence is made at the stored size, whatever size the networks saw.
             geometry = geometry with { AnalysedWidth = geometry.StoredWidth, AnalysedHeight = geometry.StoredHeight };
             return EvidenceRenderer.RenderPng(levels, geometry, legend, item.Pairs, maxSide);

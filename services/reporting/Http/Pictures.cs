@@ -25,8 +25,8 @@ internal sealed class Pictures(IBlobStore blobs, DecoderPool decoders, RenderedI
     public Task<byte[]> MaskAsync(AnalysisRecord record, string name, BlobReference map, int? maxSide, CancellationToken cancellationToken) =>
         rendered.GetAsync(record.Id, $"{name}-{maxSide}", async () =>
         {
-            var geometry = (await blobs.ReadFactsAsync(record, cancellationToken)).Geometry;
-            var values = await blobs.ReadMapAsync(map, cancellationToken);
+            var geometry = (await blobs.ReadFactsAsync(FactsKey(record), cancellationToken)).Geometry;
+            var values = await blobs.ReadMapAsync(map.Key, cancellationToken);
             double scale = Math.Min(1, (maxSide ?? double.MaxValue) / Math.Max(geometry.DisplayedWidth, geometry.DisplayedHeight));
             return scale >= 1 ? MaskRenderer.RenderPng(values, geometry) : Small(new MapSampler(
                 values, geometry, Math.Max(1, (int)(geometry.DisplayedWidth * scale)), Math.Max(1, (int)(geometry.DisplayedHeight * scale))));
@@ -84,7 +84,7 @@ internal sealed class Pictures(IBlobStore blobs, DecoderPool decoders, RenderedI
         {
             using var upload = await blobs.OpenLocalAsync(record.Request.Upload.Key, default);
             using var map = overlay && record.Findings.Result?.Map is { } fused ? await blobs.OpenLocalAsync(fused.Key, default) : null;
-            var over = map is null ? default((string, Imaging.ImageGeometry)?) : (map.Path, (await blobs.ReadFactsAsync(record, default)).Geometry);
+            var over = map is null ? default((string, Imaging.ImageGeometry)?) : (map.Path, (await blobs.ReadFactsAsync(FactsKey(record), default)).Geometry);
             var (_, refusal) = await decoders.RenderAsync(upload.Path, output, format, maxSide, over, default);
             return refusal is null ? await File.ReadAllBytesAsync(output) : throw new ApiException(StatusCodes.Status409Conflict, refusal.Code, refusal.Detail);
         }
@@ -93,4 +93,6 @@ internal sealed class Pictures(IBlobStore blobs, DecoderPool decoders, RenderedI
             File.Delete(output);
         }
     }
+
+    private static string FactsKey(AnalysisRecord record) => record.Findings.Facts?.Key ?? throw new BlobNotFoundException(BlobKeys.Facts(record.Id));
 }

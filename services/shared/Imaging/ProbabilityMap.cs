@@ -54,7 +54,7 @@ public sealed class ProbabilityMap
         return bytes;
     }
 
-    /// <summary>Reads the stored form; what follows it is not its.</summary>
+    /// <summary>Reads the stored form.</summary>
     /// <exception cref="InvalidDataException">Not a map, or cut short.</exception>
     public static ProbabilityMap FromBytes(ReadOnlySpan<byte> bytes)
     {
@@ -64,11 +64,11 @@ public sealed class ProbabilityMap
         }
 
         int width = BinaryPrimitives.ReadInt32LittleEndian(bytes[4..]), height = BinaryPrimitives.ReadInt32LittleEndian(bytes[8..]);
-        if (width <= 0 || height <= 0 || (long)width * height > bytes.Length - HeaderBytes)
+        if (width <= 0 || height <= 0 || (long)width * height != bytes.Length - HeaderBytes)
         {
             throw new InvalidDataException("The probability map is cut short.");
         }
 
-        return new ProbabilityMap(width, height, bytes.Slice(HeaderBytes, width * height).ToArray());
+        return new ProbabilityMap(width, height, bytes[HeaderBytes..].ToArray());
     }
 }

@@ -52,7 +52,7 @@ public sealed class MessageContractTests
         {
             string id = Ids.Analysis(TimeProvider.System), sentence = new('x', 600);
             string obstacle = $"The model file {new string('m', 64)}.onnx is not the one its manifest describes: its SHA-256 is {new string('a', 64)}, expected {new string('b', 64)}.";
-            var blob = new BlobReference { Key = BlobKeys.Maps(id, DetectorNames.Shallowfake), Offset = long.MaxValue, Bytes = long.MaxValue };
+            var blob = new BlobReference { Key = BlobKeys.Activation(id, DetectorNames.Shallowfake), Bytes = long.MaxValue };
             var options = new AnalysisOptions { Detectors = DetectorNames.Shallowfake, FaceCrop = false };
             var preprocessed = new ImagePreprocessed
             {

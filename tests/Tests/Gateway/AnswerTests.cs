@@ -68,7 +68,7 @@ public sealed class AnswerTests : IAsyncLifetime
         var record = (await host.Service<IAnalysisStore>().FindAsync("acme", second.Id, default))!;
         record.Findings.CachedFrom.ShouldBe(first.Id);
         record.StageDue.ShouldBeNull();
-        record.Findings.ReportBlobs().ShouldAllBe(key => key.StartsWith(second.Id + "/"));
+        record.Findings.ReportBlobs().ShouldAllBe(b => b.Key.StartsWith(second.Id + "/"));
         // It lives on its own: erasing the first does not take its map away.
         await host.Service<IBlobStore>().DeleteAnalysisAsync(first.Id, default);
         (await host.Service<IBlobStore>().ExistsAsync(second.Id + "/map", default)).ShouldBeTrue();

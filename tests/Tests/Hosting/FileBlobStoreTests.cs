@@ -1,4 +1,3 @@
-using Palimpsest.Contracts;
 using Palimpsest.Hosting;
 
 namespace Palimpsest.Tests.Hosting;
@@ -19,17 +18,6 @@ public sealed class FileBlobStoreTests : IDisposable
         using var local = await store.OpenLocalAsync("an_abc/upload", default);
         (await File.ReadAllBytesAsync(local.Path)).ShouldBe([1, 2, 3]);
         (await store.ExistsAsync("an_abc/other", default)).ShouldBeFalse();
-    }
-
-    [Fact]
-    public async Task Parts_of_one_blob_come_back_each_by_itself()
-    {
-        var parts = await store.PutPartsAsync("an_abc/maps", [[1, 2, 3], [], [4, 5]], default);
-        (await store.ReadPartAsync(parts[0], default)).ShouldBe([1, 2, 3]);
-        (await store.ReadPartAsync(parts[1], default)).ShouldBeEmpty();
-        (await store.ReadPartAsync(parts[2], default)).ShouldBe([4, 5]);
-        (await store.ReadPartAsync(new BlobReference { Key = "an_abc/maps", Bytes = long.MaxValue }, default)).ShouldBe([1, 2, 3, 4, 5]);
-        (await store.ReadPartAsync(new BlobReference { Key = "an_abc/maps", Offset = 9, Bytes = 2 }, default)).ShouldBeEmpty("it was cut");
     }
 
     [Fact]

@@ -41,7 +41,7 @@ public sealed class LocalizeManipulationTests : IAsyncLifetime
 
         await SendAsync(harness, "an_1");
         var first = await AnswerAsync(harness, 1);
-        byte[] map = await ReadAsync(blobs, "an_1/maps-shallowfake");
+        byte[] map = await ReadAsync(blobs, "an_1/map-shallowfake");
         await SendAsync(harness, "an_1");
         var second = await AnswerAsync(harness, 2);
 
@@ -52,10 +52,10 @@ public sealed class LocalizeManipulationTests : IAsyncLifetime
         first.Provider.ShouldBe("cpu");
         first.Threshold.ShouldBe(0.5);
         first.DurationMs.ShouldBeGreaterThan(0);
-        first.Map.ShouldBe(new BlobReference { Key = "an_1/maps-shallowfake", Bytes = map.Length });
+        first.Map.ShouldBe(new BlobReference { Key = "an_1/map-shallowfake", Bytes = map.Length });
         first.Activation.ShouldBeNull();
         second.Score.ShouldBe(first.Score);
-        (await ReadAsync(blobs, "an_1/maps-shallowfake")).ShouldBe(map);
+        (await ReadAsync(blobs, "an_1/map-shallowfake")).ShouldBe(map);
         TestPicture.Mean(ProbabilityMap.FromBytes(map), 0, 0, 14, 20).ShouldBeGreaterThan(0.95);
     }
 

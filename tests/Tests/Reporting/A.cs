@@ -37,7 +37,7 @@ internal static class A
     public static ManipulationLocalized Localized(string detector, double score = 0.5, string id = "an_1") => new()
     {
         AnalysisId = id, Detector = detector, State = DetectorStates.Completed, Score = score, Threshold = 0.5,
-        Model = new ModelIdentity { Name = detector, Version = "1", Sha256 = "00" }, Map = new BlobReference { Key = $"{id}/map-{detector}", Bytes = 1 << 20 }, DurationMs = 12,
+        Model = new ModelIdentity { Name = detector, Version = "1", Sha256 = "00" }, Map = new BlobReference { Key = $"{id}/map-{detector}", Bytes = 10 }, DurationMs = 12,
     };
 
     public static ImageFacts Facts(int width = 64, int height = 48, int faces = 0, int orientation = 1) => new()

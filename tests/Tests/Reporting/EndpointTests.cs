@@ -208,7 +208,7 @@ public sealed class EndpointTests(ReportingHost host) : IClassFixture<ReportingH
             (await client.DeleteAsync($"/v1/analyses/{id}")).StatusCode.ShouldBe(HttpStatusCode.NoContent);
             (await client.DeleteAsync($"/v1/analyses/{id}")).StatusCode.ShouldBe(HttpStatusCode.NoContent);
             (await host.Blobs.ExistsAsync(id + "/upload", default)).ShouldBeFalse();
-            (await host.Blobs.ExistsAsync(id + "/report", default)).ShouldBeFalse();
+            (await host.Blobs.ExistsAsync(id + "/mask", default)).ShouldBeFalse();
             string[] parts = ["/mask", "/overlay", "/report", "/thumbnail", "/feedback"];
             foreach (string part in id == done ? [.. parts, "", "/events"] : parts)
             {
@@ -318,7 +318,7 @@ public sealed class EndpointTests(ReportingHost host) : IClassFixture<ReportingH
         (await client.DeleteAsync($"/v1/analyses/{id}")).StatusCode.ShouldBe(HttpStatusCode.NoContent);
         var updater = host.Services.GetRequiredService<AnalysisUpdater>();
 
-        foreach (var (blob, news) in new (string, object)[] { ("prepared", A.Preprocessed(id: id)), ("maps-shallowfake", A.Localized(DetectorNames.Shallowfake, id: id)) })
+        foreach (var (blob, news) in new (string, object)[] { ("prepared", A.Preprocessed(id: id)), ("map-shallowfake", A.Localized(DetectorNames.Shallowfake, id: id)) })
         {
             await host.Blobs.PutAsync($"{id}/{blob}", new MemoryStream([1, 2, 3]), default);
             await updater.ApplyAsync(id, news, default);

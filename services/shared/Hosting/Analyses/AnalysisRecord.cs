@@ -161,8 +161,16 @@ public sealed record AnalysisFindings
     public bool IsWhole => Detectors.All(d => d.State is DetectorStates.Completed or DetectorStates.NotApplicable);
 
     /// <summary>Every blob that a finished report needs, the upload aside: what an answer from the cache copies.</summary>
-    public IEnumerable<string> ReportBlobs() =>
-        Detectors.SelectMany(d => new[] { d.Map, d.Activation }).Append(Result?.Map).Append(Facts).OfType<BlobReference>().Select(blob => blob.Key).Distinct(StringComparer.Ordinal);
+    public IEnumerable<BlobReference> ReportBlobs()
+    {
+        foreach (var blob in Detectors.SelectMany(d => new[] { d.Map, d.Activation }).Append(Result?.Map).Append(Facts))
+        {
+            if (blob is not null)
+            {
+                yield return blob;
+            }
+        }
+    }
 }
 
 /// <summary>One localizer in one analysis.</summary>

@@ -9,11 +9,17 @@ public static class BlobKeys
     /// <summary>Pixels, coefficients and facts for routing and localizers; removed once the report is made.</summary>
     public static string Prepared(string analysisId) => analysisId + "/prepared";
 
-    /// <summary>The fused probability map, and behind it the prepared image's facts.</summary>
-    public static string Report(string analysisId) => analysisId + "/report";
+    /// <summary>The prepared image's facts alone, kept with the report.</summary>
+    public static string Facts(string analysisId) => analysisId + "/facts";
 
-    /// <summary>One localizer's probability map, and behind it its class-activation map.</summary>
-    public static string Maps(string analysisId, string detector) => $"{analysisId}/maps-{detector}";
+    /// <summary>The fused probability map.</summary>
+    public static string Mask(string analysisId) => analysisId + "/mask";
+
+    /// <summary>One localizer's probability map.</summary>
+    public static string Map(string analysisId, string detector) => $"{analysisId}/map-{detector}";
+
+    /// <summary>One localizer's class-activation map.</summary>
+    public static string Activation(string analysisId, string detector) => $"{analysisId}/activation-{detector}";
 
     /// <summary>What one kind of evidence found.</summary>
     public static string Evidence(string analysisId, string name) => $"{analysisId}/evidence-{name}";

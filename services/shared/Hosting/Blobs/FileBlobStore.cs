@@ -1,7 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
-using Palimpsest.Contracts;
 
 namespace Palimpsest.Hosting;
 
@@ -25,24 +23,31 @@ internal sealed partial class FileBlobStore : IBlobStore
 
     public string CreateTemporaryPath() => Path.Combine(temporary, Guid.NewGuid().ToString("n"));
 
-    public Task<long> PutAsync(string key, Stream content, CancellationToken cancellationToken) => PutAsync(key, async file =>
+    public async Task<long> PutAsync(string key, Stream content, CancellationToken cancellationToken)
     {
-        await using var stream = new FileStream(file, FileAccess.Write, 0);
-        await content.CopyToAsync(stream, CopyBuffer, cancellationToken);
-        return Flushed(file);
-    });
-
-    public async Task<IReadOnlyList<BlobReference>> PutPartsAsync(string key, IReadOnlyList<byte[]> parts, CancellationToken cancellationToken)
-    {
-        long offset = 0;
-        BlobReference[] references = [.. parts.Select(part => new BlobReference { Key = key, Offset = (offset += part.Length) - part.Length, Bytes = part.Length })];
-        await PutAsync(key, file =>
+        string path = CreateTemporaryPath();
+        try
         {
-            // Not through the pool: the flush holds the thread anyway.
-            RandomAccess.Write(file, [.. parts.Select(part => (ReadOnlyMemory<byte>)part)], 0);
-            return Task.FromResult(Flushed(file));
-        });
-        return references;
+            long length;
+            await using (var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 0, FileOptions.Asynchronous))
+            {
+                await content.CopyToAsync(file, CopyBuffer, cancellationToken);
+                length = file.Length;
+                // What a later message points to must survive a power cut, not only a killed process.
+                RandomAccess.FlushToDisk(file.SafeFileHandle);
+            }
+
+            Move(path, key);
+            return length;
+        }
+        catch (IOException e) when (BlobStoreFullException.Is(e))
+        {
+            throw new BlobStoreFullException(e);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
     }
 
     public Task<long> PutFileAsync(string key, string path, CancellationToken cancellationToken)
@@ -146,40 +151,6 @@ internal sealed partial class FileBlobStore : IBlobStore
         }
 
         return Task.CompletedTask;
-    }
-
-    /// <summary>Writes to a temporary name and renames.</summary>
-    private async Task<long> PutAsync(string key, Func<SafeFileHandle, Task<long>> write)
-    {
-        string path = CreateTemporaryPath();
-        try
-        {
-            long length;
-            using (var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write))
-            {
-                length = await write(file);
-            }
-
-            Move(path, key);
-            return length;
-        }
-        catch (Exception e)
-        {
-            File.Delete(path);
-            if (BlobStoreFullException.Is(e))
-            {
-                throw new BlobStoreFullException(e);
-            }
-
-            throw;
-        }
-    }
-
-    /// <summary>What a later message points to must survive a power cut, not only a killed process.</summary>
-    private static long Flushed(SafeFileHandle file)
-    {
-        RandomAccess.FlushToDisk(file);
-        return RandomAccess.GetLength(file);
     }
 
     private static T Existing<T>(string path, Func<string, T> open, string key)

@@ -1,5 +1,3 @@
-using Palimpsest.Contracts;
-
 namespace Palimpsest.Hosting;
 
 /// <summary>
@@ -11,11 +9,6 @@ public interface IBlobStore
     /// <summary>Stores a stream.</summary>
     /// <exception cref="BlobStoreFullException">No space is left; nothing was stored.</exception>
     Task<long> PutAsync(string key, Stream content, CancellationToken cancellationToken);
-
-    /// <summary>Stores parts one after the other: each blob is a file to make, to flush and to rename, which costs more than what is in it.</summary>
-    /// <returns>Where each lies.</returns>
-    /// <exception cref="BlobStoreFullException">No space is left; nothing was stored.</exception>
-    Task<IReadOnlyList<BlobReference>> PutPartsAsync(string key, IReadOnlyList<byte[]> parts, CancellationToken cancellationToken);
 
     /// <summary>Stores a local file by moving it; the file is gone afterwards. It should come from <see cref="CreateTemporaryPath"/>.</summary>
     /// <exception cref="BlobStoreFullException">No space is left; nothing was stored.</exception>

@@ -44,14 +44,11 @@ internal sealed partial class LocalizeManipulationConsumer<TKind>(
         long start = time.GetTimestamp();
         var found = await detector.DetectAsync(image, command.Options, cancellationToken);
         double milliseconds = time.GetElapsedTime(start).TotalMilliseconds;
-        // The key says it all: a second run of the same command writes the same bytes to the same place.
-        ProbabilityMap[] maps = found.Map is null ? [] : found.Activation is null ? [found.Map] : [found.Map, found.Activation];
-        var stored = maps.Length == 0 ? [] : await blobs.PutPartsAsync(BlobKeys.Maps(command.AnalysisId, detector.Name), [.. maps.Select(map => map.ToBytes())], cancellationToken);
         return Answer(command, found.State) with
         {
             Score = found.Score,
-            Map = stored.ElementAtOrDefault(0),
-            Activation = stored.ElementAtOrDefault(1),
+            Map = await StoreAsync(BlobKeys.Map(command.AnalysisId, detector.Name), found.Map, cancellationToken),
+            Activation = await StoreAsync(BlobKeys.Activation(command.AnalysisId, detector.Name), found.Activation, cancellationToken),
             FaceScores = found.FaceScores,
             DurationMs = milliseconds,
             Reason = found.Reason,
@@ -67,6 +64,18 @@ internal sealed partial class LocalizeManipulationConsumer<TKind>(
         Model = detector.Model,
         Provider = detector.Model is null ? null : detector.Provider,
     };
+
+    private async Task<BlobReference?> StoreAsync(string key, ProbabilityMap? map, CancellationToken cancellationToken)
+    {
+        if (map is null)
+        {
+            return null;
+        }
+
+        // The key says it all: a second run of the same command writes the same bytes to the same place.
+        using var content = new MemoryStream(map.ToBytes(), writable: false);
+        return new BlobReference { Key = key, Bytes = await blobs.PutAsync(key, content, cancellationToken) };
+    }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{AnalysisId}: {Detector} gave no answer: {Reason}")]
     private partial void NotLocalized(string analysisId, string detector, string reason);
