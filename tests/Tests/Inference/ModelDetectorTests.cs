@@ -89,7 +89,7 @@ public sealed class ModelDetectorTests : IDisposable
         (floats["tiling"], bytes["tiling"]) = (small.DeepClone(), small);
         bytes["inputs"] = JsonNode.Parse("""{"pixels":{"name":"pixels","type":"uint8","layout":"nhwc"}}""");
         using var one = folder.Add("shallowfake", ModelFolder.RedFinder(), floats).Load();
-        using var other = folder.Add("deepfake", ModelFolder.RedFinderOfBytes(), bytes).Load("deepfake");
+        using var other = folder.Add("deepfake", ModelFolder.RedFinder(ofBytes: true), bytes).Load("deepfake");
         other.Unavailable.ShouldBeNull();
         using var picture = TestPicture.Open(width, height, TestPicture.RedAt(width / 2, height / 3, width / 2, height / 2));
 
@@ -105,7 +105,7 @@ public sealed class ModelDetectorTests : IDisposable
     {
         var manifest = ModelFolder.Manifest();
         manifest["inputs"] = JsonNode.Parse("""{"pixels":{"name":"pixels","layout":"nhwc"}}""");
-        using var detector = folder.Add("shallowfake", ModelFolder.RedFinderOfBytes(), manifest).Load();
+        using var detector = folder.Add("shallowfake", ModelFolder.RedFinder(ofBytes: true), manifest).Load();
         detector.Unavailable.ShouldNotBeNull().ShouldContain("takes Byte, not 32-bit floats");
     }
 

@@ -11,31 +11,18 @@ internal sealed class ModelFolder : IDisposable
 {
     public string Path { get; } = Directory.CreateTempSubdirectory("models").FullName;
 
-    /// <summary>A native-resolution localizer: mask = sigmoid of a 5×5 convolution (the mean of red, ×20 − 10) at a quarter of the size.</summary>
-    public static byte[] RedFinder()
+    /// <summary>A native-resolution localizer: mask = sigmoid of a 5×5 convolution (the mean of red, ×20 − 10) at a quarter of the size; of floats N×3×H×W, or of bytes N×H×W×3.</summary>
+    public static byte[] RedFinder(bool ofBytes = false)
     {
         float[] kernel = new float[3 * 25];
-        Array.Fill(kernel, 20f / 25, 0, 25);
-        return new ToyOnnx()
-            .Input("pixels", "n", 3, "h", "w").Output("mask", "n", 1, "mh", "mw").Output("score", "n", 1)
+        Array.Fill(kernel, (ofBytes ? 20f / 255 : 20f) / 25, 0, 25);
+        var graph = ofBytes
+            ? new ToyOnnx().ByteInput("pixels", "n", "h", "w", 3)
+                .Node("Cast", ["pixels"], ["floats"], ("to", 1)).Node("Transpose", ["floats"], ["planes"], ("perm", new long[] { 0, 3, 1, 2 }))
+            : new ToyOnnx().Input("pixels", "n", 3, "h", "w");
+        return graph.Output("mask", "n", 1, "mh", "mw").Output("score", "n", 1)
             .Constant("kernel", [1, 3, 5, 5], kernel).Constant("bias", [1], -10)
-            .Node("Conv", ["pixels", "kernel", "bias"], ["logits"], ("strides", new long[] { 4, 4 }), ("pads", new long[] { 2, 2, 2, 2 }))
-            .Node("Sigmoid", ["logits"], ["mask"])
-            .Node("ReduceMax", ["mask"], ["score"], ("axes", new long[] { 2, 3 }), ("keepdims", 0))
-            .ToBytes();
-    }
-
-    /// <summary>The same of bytes, N×H×W×3.</summary>
-    public static byte[] RedFinderOfBytes()
-    {
-        float[] kernel = new float[3 * 25];
-        Array.Fill(kernel, 20f / 25 / 255, 0, 25);
-        return new ToyOnnx()
-            .ByteInput("pixels", "n", "h", "w", 3).Output("mask", "n", 1, "mh", "mw").Output("score", "n", 1)
-            .Constant("kernel", [1, 3, 5, 5], kernel).Constant("bias", [1], -10)
-            .Node("Cast", ["pixels"], ["floats"], ("to", 1))
-            .Node("Transpose", ["floats"], ["planes"], ("perm", new long[] { 0, 3, 1, 2 }))
-            .Node("Conv", ["planes", "kernel", "bias"], ["logits"], ("strides", new long[] { 4, 4 }), ("pads", new long[] { 2, 2, 2, 2 }))
+            .Node("Conv", [ofBytes ? "planes" : "pixels", "kernel", "bias"], ["logits"], ("strides", new long[] { 4, 4 }), ("pads", new long[] { 2, 2, 2, 2 }))
             .Node("Sigmoid", ["logits"], ["mask"])
             .Node("ReduceMax", ["mask"], ["score"], ("axes", new long[] { 2, 3 }), ("keepdims", 0))
             .ToBytes();
