@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using Palimpsest.Contracts;
+using Palimpsest.Gateway;
 using Palimpsest.Hosting;
 using Palimpsest.Local.Servers;
 using Palimpsest.Reporting;
@@ -50,6 +51,7 @@ internal static class Searches
             .. deliveries.SelectMany(d => new[] { d, d with { Filter = d.Filter with { After = Cursor } } })
                 .Select(d => (d.Filter.ToString(), $"SELECT * FROM webhook_deliveries WHERE {EndpointStore.Where(d.Filter)} ORDER BY created_at DESC, id DESC LIMIT @limit", Log(d.Filter), d.Index)),
             ("batches of a page", BatchEndpoints.Counts(database), new { tenant = "acme", ids = new[] { "ba_1", "ba_2", "ba_3" } }, "analyses_batch"),
+            ("how much is pending", PendingGate.Pending, new { }, "analyses_due"),
             ("answers kept of an analysis", StoredAnswers.Find, new { tenant = "acme", location = "/v1/analyses/an_1" }, "idempotency_location"),
         ];
     }
@@ -80,7 +82,7 @@ public sealed class SearchPlanTests : IAsyncLifetime
             string plan = string.Join('\n', (await database.QueryAsync<Step>("EXPLAIN QUERY PLAN " + sql, values, default)).Select(s => s.Detail));
             plan.ShouldStartWith("SEARCH ", Case.Sensitive, question);
             plan.ShouldContain($"USING INDEX {index} ", Case.Sensitive, question);
-            plan.Contains("FOR ORDER BY").ShouldBe(index is "analyses_due" or "webhook_deliveries_analysis", question + ": only what is few is sorted");
+            plan.Contains("FOR ORDER BY").ShouldBe(sql.Contains("ORDER BY") && index is "analyses_due" or "webhook_deliveries_analysis", question + ": only what is few is sorted");
         }
     }
 
