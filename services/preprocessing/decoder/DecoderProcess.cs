@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -31,12 +30,10 @@ internal static partial class DecoderProcess
         SystemCallFilter.Apply();
         WriteLine(output, DecoderReply.Ready);
 
-        // The pipe is read on its own thread: when the parent dies it ends, and this process with it, even in the middle of a picture.
-        // (PR_SET_PDEATHSIG would follow the parent's *thread* that started us, and the thread pool retires threads.)
-        using var requests = new BlockingCollection<string>();
-        var watcher = new Thread(() => ReadRequests(input, requests)) { IsBackground = true, Name = "requests" };
-        watcher.Start();
-        foreach (string line in requests.GetConsumingEnumerable())
+        // PR_SET_PDEATHSIG would follow the parent's *thread* that started us, and the thread pool retires threads.
+        new Thread(EndWithParent) { IsBackground = true, Name = "parent" }.Start();
+        using var requests = new StreamReader(input, Encoding.UTF8);
+        while (requests.ReadLine() is { } line)
         {
             var request = JsonSerializer.Deserialize(line, DecoderJson.Default.DecoderRequest);
             ProcessLimits.AllowCpu(request is EvidenceRequest ? CpuPerEvidence : CpuPerPicture);
@@ -46,12 +43,13 @@ internal static partial class DecoderProcess
         return 0;
     }
 
-    private static void ReadRequests(Stream input, BlockingCollection<string> requests)
+    /// <summary>Waits until the other end of standard input is closed, which the kernel does when the parent dies, and ends this process, even in the middle of a picture.</summary>
+    private static void EndWithParent()
     {
-        using var reader = new StreamReader(input, Encoding.UTF8);
-        while (reader.ReadLine() is { } line)
+        var input = new PollEntry { Descriptor = 0 }; // no events: a request is not waited for, only the end (POLLHUP), which is always told
+        while (Poll(ref input, 1, Timeout.Infinite) < 0)
         {
-            requests.Add(line);
+            // A signal came.
         }
 
         ExitAtOnce(0);
@@ -91,6 +89,18 @@ internal static partial class DecoderProcess
     [LibraryImport("libc", EntryPoint = "_exit")]
     private static partial void ExitAtOnce(int status);
 
+    [LibraryImport("libc", EntryPoint = "poll")]
+    private static partial int Poll(ref PollEntry entry, nuint count, int timeout);
+
     private static ulong ReadMemoryLimit() =>
         ulong.TryParse(Environment.GetEnvironmentVariable(DecoderEnvironment.MemoryBytes), CultureInfo.InvariantCulture, out ulong bytes) ? bytes : DefaultMemory;
+
+    /// <summary>struct pollfd.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct PollEntry
+    {
+        public int Descriptor;
+        public short Events;
+        public short Returned;
+    }
 }

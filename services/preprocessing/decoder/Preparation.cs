@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 using Palimpsest.Contracts;
 using Palimpsest.Decoder.Jpeg;
 using Palimpsest.Decoder.Metadata;
@@ -21,7 +22,7 @@ internal static class Preparation
         bool reduced = analysedWidth != width || analysedHeight != height;
         using var pixels = upload.Decode(analysedWidth, analysedHeight);
 
-        var (jpeg, coefficients) = upload.Format == ImageFormats.Jpeg ? JpegFile.Read(upload.Bytes, wantCoefficients: !reduced) : default;
+        var (jpeg, coefficients) = upload.Format == ImageFormats.Jpeg ? JpegFile.Read(upload.Bytes.Span, wantCoefficients: !reduced) : default;
         if (coefficients is not null && (coefficients.BlocksWide != (width + 7) / 8 || coefficients.BlocksHigh != (height + 7) / 8))
         {
             coefficients = null; // two readers, two opinions on the size: believe neither
@@ -76,7 +77,7 @@ internal static class Preparation
     /// <summary>Writes an empty header, pixels and coefficients; returns the coefficients' offset.</summary>
     private static long Write(string path, VipsPixels pixels, LuminanceCoefficients? coefficients)
     {
-        using var file = File.OpenHandle(path, FileMode.Create, FileAccess.Write);
+        using var file = OpenOutput(path);
         Span<byte> header = stackalloc byte[PreparedImage.HeaderBytes];
         header.Clear();
         RandomAccess.Write(file, header, 0);
@@ -88,5 +89,20 @@ internal static class Preparation
         }
 
         return offset;
+    }
+
+    /// <summary>
+    /// An empty file to write to, which is not truncated where it is new: ext4 takes that for the replacement of a file that somebody needs (auto_da_alloc, ext4(5)) and
+    /// sends all of it to the disk when it is closed. A prepared image is read from memory and gone before the disk would have to see it.
+    /// </summary>
+    private static SafeFileHandle OpenOutput(string path)
+    {
+        var file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.Write);
+        if (RandomAccess.GetLength(file) > 0)
+        {
+            RandomAccess.SetLength(file, 0); // a first try's, whose process died
+        }
+
+        return file;
     }
 }

@@ -18,13 +18,19 @@ internal sealed class Upload : IDisposable
     /// <summary>CMYK with a few extra inks; multispectral pictures would cost their factor in memory.</summary>
     private const int MaxBands = 8;
 
+    /// <summary>One picture at a time: the next one is read into the same memory, up to 4 MiB, rather than have the system fill new pages with zeros.</summary>
+    private const int Kept = 4 << 20;
+
+    [ThreadStatic]
+    private static byte[]? kept;
+
     private readonly string path;
     private SalvageAttempt? source; // keeps the memory that Image reads from
 
-    private Upload(string path, byte[] bytes, string format, VipsImage image) => (this.path, Bytes, Format, Image) = (path, bytes, format, image);
+    private Upload(string path, ReadOnlyMemory<byte> bytes, string format, VipsImage image) => (this.path, Bytes, Format, Image) = (path, bytes, format, image);
 
-    /// <summary>The whole file.</summary>
-    public byte[] Bytes { get; }
+    /// <summary>The whole file; until the thread opens the next one.</summary>
+    public ReadOnlyMemory<byte> Bytes { get; }
 
     /// <summary>One of <see cref="ImageFormats"/>.</summary>
     public string Format { get; }
@@ -39,13 +45,13 @@ internal sealed class Upload : IDisposable
     /// <exception cref="RefusalException">Empty, not an image we accept, unreadable, or beyond a limit.</exception>
     public static Upload Open(string path, DecodeLimits limits)
     {
-        byte[] bytes = ReadAll(path);
+        var bytes = ReadAll(path);
         if (bytes.Length == 0)
         {
             throw new RefusalException(ErrorCodes.ImageEmpty, "The file has no bytes; send the picture itself.");
         }
 
-        string format = ImageFormats.Detect(bytes) ?? throw new RefusalException(
+        string format = ImageFormats.Detect(bytes.Span) ?? throw new RefusalException(
             ErrorCodes.UnsupportedFormat, $"The bytes are not a {ImageFormats.Accepted} picture; convert it to one of these.");
         VipsImage? image = null;
         try
@@ -83,13 +89,21 @@ internal sealed class Upload : IDisposable
     /// <inheritdoc/>
     public void Dispose() => Image.Dispose();
 
-    private static byte[] ReadAll(string path)
+    private static ReadOnlyMemory<byte> ReadAll(string path)
     {
+        using var file = File.OpenHandle(path);
         try
         {
-            return File.ReadAllBytes(path);
+            int length = checked((int)RandomAccess.GetLength(file)), read = 0;
+            byte[] bytes = length > Kept ? GC.AllocateUninitializedArray<byte>(length) : kept ??= GC.AllocateUninitializedArray<byte>(Kept);
+            while (read < length && RandomAccess.Read(file, bytes.AsSpan(read, length - read), read) is > 0 and int more)
+            {
+                read += more;
+            }
+
+            return bytes.AsMemory(0, read);
         }
-        catch (OutOfMemoryException)
+        catch (Exception e) when (e is OutOfMemoryException or OverflowException)
         {
             throw new RefusalException(
                 ErrorCodes.ImageTooLarge, $"The file has {new FileInfo(path).Length >> 20} MiB, more than a decoder may hold; save the picture compressed, or raise Decoder:ManagedHeapBytes and Decoder:MemoryBytes.");
@@ -99,10 +113,10 @@ internal sealed class Upload : IDisposable
     private static VipsPixels Decode(VipsImage image, int width, int height)
     {
         using var pipeline = RgbDecoding.ToRgb(image, width, height);
-        return pipeline.ToPixels();
+        return (width, height) == (image.Width, image.Height) ? pipeline.ReadPixels() : pipeline.ToPixels();
     }
 
-    private static (VipsImage Image, SalvageAttempt? Attempt) OpenHeader(string path, byte[] bytes, string format)
+    private static (VipsImage Image, SalvageAttempt? Attempt) OpenHeader(string path, ReadOnlyMemory<byte> bytes, string format)
     {
         try
         {
@@ -110,7 +124,7 @@ internal sealed class Upload : IDisposable
         }
         catch (VipsException e)
         {
-            foreach (var attempt in SalvageAttempts.For(path, bytes, format, e.Message))
+            foreach (var attempt in SalvageAttempts.For(path, bytes.ToArray(), format, e.Message))
             {
                 try
                 {
@@ -128,7 +142,7 @@ internal sealed class Upload : IDisposable
 
     private VipsPixels? Salvage(int width, int height, string complaint)
     {
-        foreach (var attempt in SalvageAttempts.For(path, Bytes, Format, complaint))
+        foreach (var attempt in SalvageAttempts.For(path, Bytes.ToArray(), Format, complaint))
         {
             try
             {
@@ -179,7 +193,7 @@ internal sealed class Upload : IDisposable
         }
     }
 
-    private static RefusalException Explain(byte[] bytes, string format) => Truncation.IsCut(bytes, format)
+    private static RefusalException Explain(ReadOnlyMemory<byte> bytes, string format) => Truncation.IsCut(bytes.Span, format)
         ? new RefusalException(ErrorCodes.ImageTruncated, "The file ends before the picture does; send it again in full.")
         : new RefusalException(ErrorCodes.ImageCorrupt, $"The {format.ToUpperInvariant()} data cannot be decoded; save the picture again with another program.");
 }

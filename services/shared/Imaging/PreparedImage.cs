@@ -128,7 +128,11 @@ public sealed unsafe class PreparedImage : IDisposable
         long trailerOffset = Align(Math.Max(coefficientOffset + ((long)blocksWide * blocksHigh * 128), HeaderBytes));
         stream.Position = trailerOffset;
         stream.Write(trailer);
-        stream.SetLength(trailerOffset + trailer.Length);
+        if (stream.Length > trailerOffset + trailer.Length)
+        {
+            stream.SetLength(trailerOffset + trailer.Length);
+        }
+
         Span<byte> header = stackalloc byte[HeaderBytes];
         header.Clear();
         Magic.CopyTo(header);

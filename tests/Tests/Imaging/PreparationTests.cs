@@ -204,6 +204,29 @@ public sealed class PreparationTests(DecoderFixture fixture) : IClassFixture<Dec
     }
 
     [Fact]
+    public async Task WhatAProcessThatDiedHasWritten_IsReplaced()
+    {
+        string output = fixture.NewPath();
+        await File.WriteAllBytesAsync(output, Enumerable.Repeat((byte)7, 1 << 20).ToArray());
+
+        var (layout, _) = await fixture.Pool.PrepareAsync(fixture.Save(TestPictures.Encode(new byte[40 * 32 * 3], 40, 32, "pngsave_buffer")), output, CancellationToken.None);
+
+        layout.ShouldNotBeNull();
+        new FileInfo(output).Length.ShouldBe(PreparedImage.HeaderBytes + (40 * 32 * 3));
+        File.ReadAllBytes(output).ShouldAllBe(b => b == 0);
+    }
+
+    [Fact]
+    public async Task APicture_SaysNothingOfTheOneBefore()
+    {
+        byte[] xmp = [.. "http://ns.adobe.com/xap/1.0/\0<x:xmpmeta>"u8, .. Enumerable.Repeat((byte)' ', 20_000), .. "</x:xmpmeta>"u8];
+        using var before = await fixture.OpenAsync(TestPictures.InsertSegment(TestPictures.Jpeg(640, 480), 0xE1, xmp));
+        using var after = await fixture.OpenAsync(TestPictures.Jpeg(64, 48));
+
+        (before.Facts.Metadata.HasXmp, after.Facts.Metadata.HasXmp).ShouldBe((true, false));
+    }
+
+    [Fact]
     public async Task MissingUpload_IsAFailureNotARefusal() =>
         await Should.ThrowAsync<IOException>(() => fixture.Pool.PrepareAsync(fixture.NewPath(), fixture.NewPath(), CancellationToken.None));
 

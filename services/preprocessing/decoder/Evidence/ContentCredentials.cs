@@ -18,7 +18,7 @@ internal static partial class ContentCredentials
 
     public static Look Examine(Upload upload)
     {
-        var file = upload.Bytes.AsSpan();
+        var file = upload.Bytes.Span;
         int at = file.IndexOf(Description);
         string? stated = MetadataReader.Read(upload.Bytes, upload.Format, upload.Image).DigitalSourceType;
         if (at < 0)

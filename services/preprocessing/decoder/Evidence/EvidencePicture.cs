@@ -54,7 +54,7 @@ internal sealed unsafe class EvidencePicture : IDisposable
 
     /// <summary>The file's own facts and coefficients; null for other formats.</summary>
     public (JpegFacts? Facts, LuminanceCoefficients? Coefficients) ReadJpeg(bool wantCoefficients) =>
-        Upload.Format == ImageFormats.Jpeg ? JpegFile.Read(Upload.Bytes, wantCoefficients) : (null, null);
+        Upload.Format == ImageFormats.Jpeg ? JpegFile.Read(Upload.Bytes.Span, wantCoefficients) : (null, null);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -31,7 +31,7 @@ internal static partial class MetadataFindings
     public static Look Examine(Upload upload, string scratch)
     {
         var exif = MetadataReader.ReadExif(upload.Bytes, upload.Format, upload.Image);
-        string? xmp = MetadataReader.FindXmp(upload.Bytes);
+        string? xmp = MetadataReader.FindXmp(upload.Bytes.Span);
         var facts = MetadataReader.Read(upload.Bytes, upload.Format, upload.Image);
         var unusual = new List<string>();
         var notable = new List<string>();
@@ -68,7 +68,7 @@ internal static partial class MetadataFindings
         }
 
         // PNG texts: ComfyUI and others write their whole recipe under these keywords.
-        var head = upload.Bytes.AsSpan(0, Math.Min(upload.Bytes.Length, 1 << 16));
+        var head = upload.Bytes.Span[..Math.Min(upload.Bytes.Length, 1 << 16)];
         if (upload.Format == ImageFormats.Png && (head.IndexOf("tEXtparameters\0"u8) >= 0 || head.IndexOf("tEXtprompt\0"u8) >= 0 || head.IndexOf("tEXtworkflow\0"u8) >= 0))
         {
             unusual.Add("it carries the recipe of an image generator");

@@ -11,7 +11,7 @@ internal static class QuantisationTables
 {
     public static Look Examine(Upload upload)
     {
-        if (upload.Format != ImageFormats.Jpeg || JpegFile.Read(upload.Bytes, wantCoefficients: false).Facts is not { } facts)
+        if (upload.Format != ImageFormats.Jpeg || JpegFile.Read(upload.Bytes.Span, wantCoefficients: false).Facts is not { } facts)
         {
             return Look.NotApplicable("The file is not a JPEG, so it has no quantisation tables.");
         }

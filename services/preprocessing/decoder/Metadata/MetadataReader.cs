@@ -35,10 +35,10 @@ internal static partial class MetadataReader
     /// <param name="file">The whole upload.</param>
     /// <param name="format">Its format.</param>
     /// <param name="image">Opened by libvips.</param>
-    public static MetadataFacts Read(byte[] file, string format, VipsImage image)
+    public static MetadataFacts Read(ReadOnlyMemory<byte> file, string format, VipsImage image)
     {
         var exif = ReadExif(file, format, image);
-        string? xmp = FindXmp(file);
+        string? xmp = FindXmp(file.Span);
         var ifd0 = exif.OfType<ExifIfd0Directory>().FirstOrDefault();
         var sub = exif.OfType<ExifSubIfdDirectory>().FirstOrDefault();
         return new MetadataFacts
@@ -52,19 +52,19 @@ internal static partial class MetadataReader
             HasGps = exif.OfType<GpsDirectory>().Any(d => d.TagCount > 0),
             HasThumbnail = exif.OfType<ExifThumbnailDirectory>().Any(d => d.ContainsTag(ExifThumbnailDirectory.TagThumbnailOffset)),
             HasXmp = xmp is not null,
-            HasC2pa = file.AsSpan().IndexOf(C2paDescription) >= 0,
+            HasC2pa = file.Span.IndexOf(C2paDescription) >= 0,
             DigitalSourceType = Clean(Attribute(xmp, SourceType())?.Split('/')[^1]),
         };
     }
 
     /// <summary>EXIF directories; empty when absent or damaged.</summary>
-    internal static IReadOnlyList<Directory> ReadExif(byte[] file, string format, VipsImage image)
+    internal static IReadOnlyList<Directory> ReadExif(ReadOnlyMemory<byte> file, string format, VipsImage image)
     {
         try
         {
             if (format == ImageFormats.Tiff)
             {
-                return new ExifReader().Extract(new ByteArrayReader(file));
+                return new ExifReader().Extract(new ByteArrayReader(file.ToArray()));
             }
 
             var block = image.Metadata("exif-data");

@@ -80,6 +80,10 @@ internal static unsafe partial class VipsNative
         public ulong Word1;
     }
 
+    /// <summary>VipsRect of vips/rect.h.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public readonly record struct Rectangle(int Left, int Top, int Width, int Height);
+
     [LibraryImport(Library, EntryPoint = "vips_init", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Init(string program);
 
@@ -140,6 +144,9 @@ internal static unsafe partial class VipsNative
     [LibraryImport(Library, EntryPoint = "g_object_unref")]
     public static partial void ObjectUnref(nint obj);
 
+    [LibraryImport(Library, EntryPoint = "g_try_malloc")]
+    public static partial byte* TryAllocate(nuint bytes);
+
     [LibraryImport(Library, EntryPoint = "g_free")]
     public static partial void Free(void* memory);
 
@@ -166,6 +173,18 @@ internal static unsafe partial class VipsNative
 
     [LibraryImport(Library, EntryPoint = "vips_image_write_to_memory")]
     public static partial byte* ImageToMemory(nint image, nuint* length);
+
+    [LibraryImport(Library, EntryPoint = "vips_image_pio_input")]
+    public static partial int ImageForReading(nint image);
+
+    [LibraryImport(Library, EntryPoint = "vips_region_new")]
+    public static partial nint RegionNew(nint image);
+
+    [LibraryImport(Library, EntryPoint = "vips_region_image")]
+    public static partial int RegionOfImage(nint region, in Rectangle rectangle);
+
+    [LibraryImport(Library, EntryPoint = "vips_region_prepare_to")]
+    public static partial int RegionPrepareTo(nint region, nint target, in Rectangle rectangle, int x, int y);
 
     [LibraryImport(Library, EntryPoint = "vips_image_get_width")]
     public static partial int ImageWidth(nint image);
