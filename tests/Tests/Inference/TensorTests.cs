@@ -57,13 +57,17 @@ public sealed class TensorTests
         }
     }
 
-    [Fact]
-    public void Coefficients_are_packed_by_plane_and_end_with_the_file()
+    [Theory] // eight blocks and eight coefficients are packed at a time: fewer, as many, and some left
+    [InlineData(5, 28)]
+    [InlineData(10, 64)]
+    [InlineData(18, 28)]
+    [InlineData(21, 9)]
+    public void Coefficients_are_packed_by_plane_and_end_with_the_file(int wide, int k)
     {
-        const int wide = 5, high = 4, k = 28;
-        short[] blocks = [.. Enumerable.Range(0, wide * high * 64).Select(i => (short)((i * 37 % 2001) - 1000))];
-        var region = new Region(16, 8, 40, 32); // blocks 2..6 × 1..4: two columns and a row beyond the file
-        var tensor = new float[k * 5 * 4];
+        const int high = 4;
+        short[] blocks = [.. Enumerable.Range(0, wide * high * 64).Select(i => (short)((i * 7919 % 65536) - 32768))];
+        var region = new Region(16, 8, wide * 8, 32); // blocks from the third of a row on, from the second row: two columns and a row beyond the file
+        var tensor = new float[k * wide * 4];
         Array.Fill(tensor, 99);
 
         CoefficientPacker.Pack(blocks, wide, high, region, k, tensor);
@@ -72,10 +76,10 @@ public sealed class TensorTests
         {
             for (int y = 0; y < 4; y++)
             {
-                for (int x = 0; x < 5; x++)
+                for (int x = 0; x < wide; x++)
                 {
                     float expected = x + 2 < wide && y + 1 < high ? blocks[((((y + 1) * wide) + x + 2) * 64) + c] : 0;
-                    tensor[(((c * 4) + y) * 5) + x].ShouldBe(expected);
+                    tensor[(((c * 4) + y) * wide) + x].ShouldBe(expected);
                 }
             }
         }
