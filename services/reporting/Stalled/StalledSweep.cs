@@ -14,9 +14,11 @@ internal sealed partial class StalledSweep(
 {
     private const string InStages = "SELECT stage, count(*), min(stage_since) FROM analyses WHERE stage_due IS NOT NULL GROUP BY stage";
 
-    private const string Unfinished = """
-        SELECT id FROM analyses WHERE stage_due IS NOT NULL AND stage_since < @before AND id > @after AND id NOT IN (SELECT analysis_id FROM outbox) ORDER BY id LIMIT 200
-        """;
+    private static readonly string Id = PlatformDatabase.Unindexed("id");
+
+    /// <summary>A page of what is pending: by the index of that, not through all that was ever analysed in the order of ids.</summary>
+    internal static readonly string Unfinished =
+        $"SELECT id FROM analyses WHERE stage_due IS NOT NULL AND stage_since < @before AND {Id} > @after AND id NOT IN (SELECT analysis_id FROM outbox) ORDER BY {Id} LIMIT 200";
 
     /// <summary>One look at everything overdue.</summary>
     public async Task SweepAsync(CancellationToken cancellationToken)
