@@ -21,6 +21,9 @@ internal static partial class DecoderProcess
 
     private const ulong DefaultMemory = 1536UL << 20;
 
+    /// <summary>EINTR.</summary>
+    private const int Interrupted = 4;
+
     /// <summary>Serves requests until the input ends.</summary>
     public static int Run(Stream input, Stream output)
     {
@@ -47,9 +50,9 @@ internal static partial class DecoderProcess
     private static void EndWithParent()
     {
         var input = new PollEntry { Descriptor = 0 }; // no events: a request is not waited for, only the end (POLLHUP), which is always told
-        while (Poll(ref input, 1, Timeout.Infinite) < 0)
+        while (Poll(ref input, 1, Timeout.Infinite) < 0 && Marshal.GetLastPInvokeError() == Interrupted)
         {
-            // A signal came.
+            // By a signal.
         }
 
         ExitAtOnce(0);
@@ -89,7 +92,7 @@ internal static partial class DecoderProcess
     [LibraryImport("libc", EntryPoint = "_exit")]
     private static partial void ExitAtOnce(int status);
 
-    [LibraryImport("libc", EntryPoint = "poll")]
+    [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
     private static partial int Poll(ref PollEntry entry, nuint count, int timeout);
 
     private static ulong ReadMemoryLimit() =>

@@ -92,8 +92,8 @@ internal static class Preparation
     }
 
     /// <summary>
-    /// An empty file to write to, which is not truncated where it is new: ext4 takes that for the replacement of a file that somebody needs (auto_da_alloc, ext4(5)) and
-    /// sends all of it to the disk when it is closed. A prepared image is read from memory and gone before the disk would have to see it.
+    /// An empty file to write to. Not by FileMode.Create, which truncates a new file too: ext4 takes that for the replacement of a file that somebody needs (auto_da_alloc, ext4(5)) and sends all of
+    /// it to the disk when it is closed. A prepared image is read from memory and gone before the disk would have to see it.
     /// </summary>
     private static SafeFileHandle OpenOutput(string path)
     {

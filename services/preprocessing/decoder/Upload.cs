@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Palimpsest.Contracts;
 using Palimpsest.Decoder.Salvage;
 using Palimpsest.Imaging;
@@ -18,9 +19,11 @@ internal sealed class Upload : IDisposable
     /// <summary>CMYK with a few extra inks; multispectral pictures would cost their factor in memory.</summary>
     private const int MaxBands = 8;
 
-    /// <summary>One picture at a time: the next one is read into the same memory, up to 4 MiB, rather than have the system fill new pages with zeros.</summary>
     private const int Kept = 4 << 20;
 
+    /// <summary>
+    /// For files up to 4 MiB, one at a time: the next one is read into the same memory, rather than have the system fill new pages with zeros. Behind a file there may be an earlier one's end.
+    /// </summary>
     [ThreadStatic]
     private static byte[]? kept;
 
@@ -86,6 +89,10 @@ internal sealed class Upload : IDisposable
         }
     }
 
+    /// <summary>A file as an array of its own: a copy of what lies in kept memory, and a larger one itself.</summary>
+    internal static byte[] ToArray(ReadOnlyMemory<byte> file) =>
+        MemoryMarshal.TryGetArray(file, out var part) && part.Array is { } array && array.Length == part.Count ? array : file.ToArray();
+
     /// <inheritdoc/>
     public void Dispose() => Image.Dispose();
 
@@ -124,7 +131,7 @@ internal sealed class Upload : IDisposable
         }
         catch (VipsException e)
         {
-            foreach (var attempt in SalvageAttempts.For(path, bytes.ToArray(), format, e.Message))
+            foreach (var attempt in SalvageAttempts.For(path, ToArray(bytes), format, e.Message))
             {
                 try
                 {
@@ -142,7 +149,7 @@ internal sealed class Upload : IDisposable
 
     private VipsPixels? Salvage(int width, int height, string complaint)
     {
-        foreach (var attempt in SalvageAttempts.For(path, Bytes.ToArray(), Format, complaint))
+        foreach (var attempt in SalvageAttempts.For(path, ToArray(Bytes), Format, complaint))
         {
             try
             {

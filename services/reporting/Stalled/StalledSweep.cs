@@ -14,11 +14,8 @@ internal sealed partial class StalledSweep(
 {
     private const string InStages = "SELECT stage, count(*), min(stage_since) FROM analyses WHERE stage_due IS NOT NULL GROUP BY stage";
 
-    private static readonly string Id = PlatformDatabase.Unindexed("id");
-
-    /// <summary>A page of what is pending: by the index of that, not through all that was ever analysed in the order of ids.</summary>
-    internal static readonly string Unfinished =
-        $"SELECT id FROM analyses WHERE stage_due IS NOT NULL AND stage_since < @before AND {Id} > @after AND id NOT IN (SELECT analysis_id FROM outbox) ORDER BY {Id} LIMIT 200";
+    /// <summary>All that is pending, by the index of that: in the order of ids, or in pages of it, SQLite would go through all that was ever analysed.</summary>
+    internal const string Unfinished = "SELECT id FROM analyses WHERE stage_due IS NOT NULL AND stage_since < @before AND id NOT IN (SELECT analysis_id FROM outbox)";
 
     /// <summary>One look at everything overdue.</summary>
     public async Task SweepAsync(CancellationToken cancellationToken)
@@ -61,26 +58,14 @@ internal sealed partial class StalledSweep(
     /// <summary>Embedded, at start: whatever was in the in-memory transport is gone, so every pending step is sent again.</summary>
     public async Task ResumeAsync(DateTimeOffset before, CancellationToken cancellationToken)
     {
-        string after = "";
         int count = 0;
-        while (true)
+        foreach (string id in await database.QueryAsync<string>(Unfinished, new { before = before.ToUnixTimeMilliseconds() }, cancellationToken))
         {
-            var ids = await database.QueryAsync<string>(Unfinished, new { before = before.ToUnixTimeMilliseconds(), after }, cancellationToken);
-            foreach (string id in ids)
+            if (await store.LoadAsync(id, cancellationToken) is { } record)
             {
-                if (await store.LoadAsync(id, cancellationToken) is { } record)
-                {
-                    await MoveAsync(record, new StepOverdue(Counted: false), cancellationToken);
-                    count++;
-                }
+                await MoveAsync(record, new StepOverdue(Counted: false), cancellationToken);
+                count++;
             }
-
-            if (ids.Count == 0)
-            {
-                break;
-            }
-
-            after = ids[^1];
         }
 
         if (count > 0)

@@ -128,11 +128,7 @@ public sealed unsafe class PreparedImage : IDisposable
         long trailerOffset = Align(Math.Max(coefficientOffset + ((long)blocksWide * blocksHigh * 128), HeaderBytes));
         stream.Position = trailerOffset;
         stream.Write(trailer);
-        if (stream.Length > trailerOffset + trailer.Length)
-        {
-            stream.SetLength(trailerOffset + trailer.Length);
-        }
-
+        stream.SetLength(trailerOffset + trailer.Length);
         Span<byte> header = stackalloc byte[HeaderBytes];
         header.Clear();
         Magic.CopyTo(header);

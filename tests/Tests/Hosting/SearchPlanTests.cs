@@ -78,7 +78,7 @@ public sealed class SearchPlanTests : IAsyncLifetime
     public async Task Every_listing_has_its_index_in_sqlite()
     {
         // What a start goes on with is asked of SQLite alone: a broker keeps its messages.
-        foreach (var (question, sql, values, index) in Searches.All(database).Append(("resume", StalledSweep.Unfinished, new { before = 86_400_000L, after = "an_5" }, "analyses_due")))
+        foreach (var (question, sql, values, index) in Searches.All(database).Append(("resume", StalledSweep.Unfinished, new { before = 86_400_000L }, "analyses_due")))
         {
             string plan = string.Join('\n', (await database.QueryAsync<Step>("EXPLAIN QUERY PLAN " + sql, values, default)).Select(s => s.Detail));
             plan.ShouldStartWith("SEARCH ", Case.Sensitive, question);

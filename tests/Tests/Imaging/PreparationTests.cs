@@ -217,9 +217,29 @@ public sealed class PreparationTests(DecoderFixture fixture) : IClassFixture<Dec
     }
 
     [Fact]
+    public async Task TiffOfFiftyMegapixels_IsReadWithinTheHeap()
+    {
+        byte[] tiff = TestPictures.Encode(new byte[7000 * 7000 * 3], 7000, 7000, "tiffsave_buffer");
+        tiff.Length.ShouldBeGreaterThan(140 << 20);
+
+        var (layout, refusal) = await fixture.PrepareAsync(tiff);
+
+        (layout?.Facts.Geometry.StoredWidth).ShouldBe(7000, refusal?.Detail);
+    }
+
+    [Fact]
+    public async Task TiledTiff_IsReadInRows()
+    {
+        byte[] pixels = TestPictures.Pixels(300, 200);
+        using var prepared = await fixture.OpenAsync(TestPictures.Encode(pixels, 300, 200, "tiffsave_buffer", ("tile", "true"), ("tile-width", "64"), ("tile-height", "48")));
+
+        prepared.Pixels.SequenceEqual(pixels).ShouldBeTrue();
+    }
+
+    [Fact]
     public async Task APicture_SaysNothingOfTheOneBefore()
     {
-        byte[] xmp = [.. "http://ns.adobe.com/xap/1.0/\0<x:xmpmeta>"u8, .. Enumerable.Repeat((byte)' ', 20_000), .. "</x:xmpmeta>"u8];
+        byte[] xmp = [.. "http://ns.adobe.com/xap/1.0/\0"u8, .. Enumerable.Repeat((byte)' ', 20_000), .. "<x:xmpmeta></x:xmpmeta>"u8];
         using var before = await fixture.OpenAsync(TestPictures.InsertSegment(TestPictures.Jpeg(640, 480), 0xE1, xmp));
         using var after = await fixture.OpenAsync(TestPictures.Jpeg(64, 48));
 

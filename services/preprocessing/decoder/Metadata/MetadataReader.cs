@@ -64,7 +64,7 @@ internal static partial class MetadataReader
         {
             if (format == ImageFormats.Tiff)
             {
-                return new ExifReader().Extract(new ByteArrayReader(file.ToArray()));
+                return new ExifReader().Extract(new ByteArrayReader(Upload.ToArray(file)));
             }
 
             var block = image.Metadata("exif-data");

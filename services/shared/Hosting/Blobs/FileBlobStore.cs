@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
@@ -26,15 +27,20 @@ internal sealed partial class FileBlobStore : IBlobStore
     public async Task<long> PutAsync(string key, Stream content, CancellationToken cancellationToken)
     {
         string path = CreateTemporaryPath();
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(CopyBuffer);
         try
         {
-            long length;
-            await using (var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 0, FileOptions.Asynchronous))
+            long length = 0;
+            using (var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write))
             {
-                await content.CopyToAsync(file, CopyBuffer, cancellationToken);
-                length = file.Length;
+                // Written here, as it is flushed here: a FileStream would have another thread of the pool do it, for the time that a copy into the page cache takes.
+                for (int read; (read = await content.ReadAsync(buffer, cancellationToken)) > 0; length += read)
+                {
+                    RandomAccess.Write(file, buffer.AsSpan(0, read), length);
+                }
+
                 // What a later message points to must survive a power cut, not only a killed process.
-                RandomAccess.FlushToDisk(file.SafeFileHandle);
+                RandomAccess.FlushToDisk(file);
             }
 
             Move(path, key);
@@ -46,6 +52,7 @@ internal sealed partial class FileBlobStore : IBlobStore
         }
         finally
         {
+            ArrayPool<byte>.Shared.Return(buffer);
             File.Delete(path);
         }
     }
@@ -193,8 +200,8 @@ internal sealed partial class FileBlobStore : IBlobStore
         return Path.Combine(root, key[(slash - 2)..slash], key[..slash], key[(slash + 1)..]);
     }
 
-    private static readonly System.Buffers.SearchValues<char> NameCharacters =
-        System.Buffers.SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+    private static readonly SearchValues<char> NameCharacters =
+        SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
 
     [LibraryImport("libc", EntryPoint = "link", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Link(string existing, string created);

@@ -109,8 +109,8 @@ public sealed unsafe class VipsImage : SafeHandle
     }
 
     /// <summary>
-    /// The same on the calling thread, for bytes as a loader gives them: a worker and its caller wake each other for every sixteen rows. Not for rows that are computed from many others:
-    /// libvips keeps no buffers outside its workers, and a reduction takes several times as long.
+    /// The same on the calling thread, for bytes as a loader gives them: the worker of <see cref="ToPixels"/> and its caller wake each other for every sixteen rows. Not for rows that are computed from
+    /// many others: libvips keeps no buffers outside its workers, and a reduction takes several times as long.
     /// </summary>
     /// <exception cref="VipsException">A pixel could not be read, or there is no memory.</exception>
     public VipsPixels ReadPixels()
@@ -170,7 +170,7 @@ public sealed unsafe class VipsImage : SafeHandle
         nint from = VipsNative.RegionNew(handle), to = VipsNative.RegionNew(target.handle);
         try
         {
-            Check(VipsNative.ImageForReading(handle));
+            Check(from == 0 || to == 0 ? -1 : VipsNative.ImageForReading(handle));
             Check(VipsNative.RegionOfImage(to, new(0, 0, Width, Height)));
             for (int top = 0; top < Height; top += Strip)
             {
@@ -179,8 +179,9 @@ public sealed unsafe class VipsImage : SafeHandle
         }
         finally
         {
-            VipsNative.ObjectUnref(from);
-            VipsNative.ObjectUnref(to);
+            VipsNative.ClearObject(ref from);
+            VipsNative.ClearObject(ref to);
+            VipsNative.Minimise(handle); // caches of tiles and lines, as a worker's end does
         }
     }
 

@@ -147,6 +147,10 @@ internal static unsafe partial class VipsNative
     [LibraryImport(Library, EntryPoint = "g_try_malloc")]
     public static partial byte* TryAllocate(nuint bytes);
 
+    /// <summary>Gives up a reference, where there is one.</summary>
+    [LibraryImport(Library, EntryPoint = "g_clear_object")]
+    public static partial void ClearObject(ref nint obj);
+
     [LibraryImport(Library, EntryPoint = "g_free")]
     public static partial void Free(void* memory);
 
@@ -176,6 +180,9 @@ internal static unsafe partial class VipsNative
 
     [LibraryImport(Library, EntryPoint = "vips_image_pio_input")]
     public static partial int ImageForReading(nint image);
+
+    [LibraryImport(Library, EntryPoint = "vips_image_minimise_all")]
+    public static partial void Minimise(nint image);
 
     [LibraryImport(Library, EntryPoint = "vips_region_new")]
     public static partial nint RegionNew(nint image);
