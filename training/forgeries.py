@@ -291,6 +291,10 @@ class Forger:
         if kind == 2:
             rgb, mask = self.forge(rng)
             label = int((mask > 0).mean() > 0.002)
+        elif rng.random() < 0.35:                        # a photograph's own file, as cameras and sites wrote it; synthetic forgeries end in such tables too
+            row = self.photos[rng.integers(len(self.photos))]
+            buf = read_bytes(row["image"])
+            return (*self.rework(rng, buf, np.zeros(self._image(row).shape[:2], np.uint8), 0.35), 0, True)
         else:
             rgb, mask, label = self.host(rng, 0.25), np.zeros(self.size, np.uint8), 0
         out = self.save(rng, rgb, 65, 100, png=0.35 if self.large else 0.25)
