@@ -43,13 +43,13 @@ internal static class Noop
         bench.Result["noop_detail"] = detail;
     }
 
-    /// <summary>A platform with constant localizers.</summary>
-    public static Task<Running> StartAsync(Bench bench, bool distributed, CancellationToken cancellationToken, IReadOnlyDictionary<string, string?>? more = null)
+    /// <summary>A platform with constant localizers; in a folder of its own when none is given.</summary>
+    public static Task<Running> StartAsync(Bench bench, bool distributed, CancellationToken cancellationToken, IReadOnlyDictionary<string, string?>? more = null, string? folder = null)
     {
         var settings = new Dictionary<string, string?>(more ?? new Dictionary<string, string?>(StringComparer.Ordinal), StringComparer.Ordinal)
         {
             ["PALIMPSEST_MODELS"] = ReferenceNetworks.Create(bench.NewFolder("constant"), 0, Pictures.Tiny),
         };
-        return distributed ? Running.DistributedAsync(bench.NewFolder("noop-distributed"), settings, cancellationToken) : Running.EmbeddedAsync(bench.NewFolder("noop"), settings, cancellationToken);
+        return distributed ? Running.DistributedAsync(folder ?? bench.NewFolder("noop-distributed"), settings, cancellationToken) : Running.EmbeddedAsync(folder ?? bench.NewFolder("noop"), settings, cancellationToken);
     }
 }

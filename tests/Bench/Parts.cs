@@ -46,6 +46,7 @@ internal static class Parts
         ["batching"] = Throughput.BatchingAsync,
         ["overload"] = Overload.RunAsync,
         ["queue"] = Growth.QueueAsync,
+        ["kept"] = Kept.RunAsync,
         ["pixels"] = Growth.PixelsAsync,
         ["memory"] = Growth.MemoryAsync,
         ["peers"] = Peers.RunAsync,
