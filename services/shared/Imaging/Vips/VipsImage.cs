@@ -206,16 +206,10 @@ public sealed unsafe class VipsImage : SafeHandle
             setInput(operation);
             foreach (var (argument, value) in arguments)
             {
-                if (VipsNative.SetArgument(operation, argument, value) != 0)
-                {
-                    throw new VipsException(VipsNative.TakeError());
-                }
+                Check(VipsNative.SetArgument(operation, argument, value));
             }
 
-            if (VipsNative.OperationBuild(&operation) != 0)
-            {
-                throw new VipsException(VipsNative.TakeError());
-            }
+            Check(VipsNative.OperationBuild(&operation));
 
             return result(operation);
         }
