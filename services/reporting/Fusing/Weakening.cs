@@ -11,8 +11,8 @@ namespace Palimpsest.Reporting;
 internal sealed class Weakening
 {
     /// <summary>Mean fall of the map's log-odds from cell to cell around a region, up to which it is haze, and from which it has a border, where the score is just not clean.</summary>
-    private const double Haze = 0.3125;
-    private const double Border = 0.4375;
+    private const double Haze = 0.25;
+    private const double Border = 0.375;
 
     /// <summary>Steepness that each unit of the score's log-odds above the clean threshold makes up for.</summary>
     private const double Suspicion = 0.25;
