@@ -55,6 +55,10 @@ class Forger:
             self.cache[path] = decode(read_bytes(path))
         return self.cache[path]
 
+    def _untouched(self, row):
+        """An authentic file's bytes, and its empty mask."""
+        return read_bytes(row["image"]), np.zeros(self._image(row).shape[:2], np.uint8)
+
     def _mask(self, row):
         key = ("m", row["mask"])
         if key not in self.cache:
@@ -282,19 +286,15 @@ class Forger:
             out, mask = self.rework(rng, buf, mask, 0.75)
             return out, mask, 1, out is not buf
         if kind == 1:                                    # casia1's authentic, often saved once more with a forger's tables
-            row = self.authentic[rng.integers(len(self.authentic))]
-            buf = read_bytes(row["image"])
-            h, w = self._image(row).shape[:2]
+            buf, mask = self._untouched(self.authentic[rng.integers(len(self.authentic))])
             out = buf if rng.random() < 0.3 else self.save(rng, decode(buf), 65, 100)
-            out2, mask = self.rework(rng, out, np.zeros((h, w), np.uint8), 0.65)
-            return out2, mask, 0, out2 is not buf
+            out, mask = self.rework(rng, out, mask, 0.65)
+            return out, mask, 0, out is not buf
         if kind == 2:
             rgb, mask = self.forge(rng)
             label = int((mask > 0).mean() > 0.002)
         elif rng.random() < 0.35:                        # a photograph's own file, as cameras and sites wrote it; synthetic forgeries end in such tables too
-            row = self.photos[rng.integers(len(self.photos))]
-            buf = read_bytes(row["image"])
-            return (*self.rework(rng, buf, np.zeros(self._image(row).shape[:2], np.uint8), 0.35), 0, True)
+            return (*self.rework(rng, *self._untouched(self.photos[rng.integers(len(self.photos))]), 0.35), 0, True)
         else:
             rgb, mask, label = self.host(rng, 0.25), np.zeros(self.size, np.uint8), 0
         out = self.save(rng, rgb, 65, 100, png=0.35 if self.large else 0.25)
